@@ -11,6 +11,7 @@ package cms
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -147,6 +148,11 @@ func parseSignedData(body cryptobyte.String) (*SignedData, error) {
 	}
 	if !signers.Empty() {
 		return nil, errors.New("more than one SignerInfo")
+	}
+	if !slices.ContainsFunc(sd.DigestAlgorithms, func(alg AlgorithmIdentifier) bool {
+		return alg.Algorithm == sd.Signer.DigestAlgorithm.Algorithm
+	}) {
+		return nil, errors.New("digestAlgorithms does not list the signer's")
 	}
 	return sd, nil
 }

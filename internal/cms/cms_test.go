@@ -252,6 +252,7 @@ func TestParseRefuses(t *testing.T) {
 		{"signer version 1 with a key id", build(func(sd *SignedData) { sd.Signer.SubjectKeyID = []byte{1} }), "subjectKeyIdentifier"},
 		{"serial number not minimal", build(func(sd *SignedData) { sd.Signer.Serial = []byte{0, 1} }), "issuerAndSerialNumber"},
 		{"no digest algorithm", build(func(sd *SignedData) { sd.DigestAlgorithms = nil }), "digestAlgorithms"},
+		{"digest algorithm not listed", build(func(sd *SignedData) { sd.DigestAlgorithms[0].Algorithm = OIDSHA384 }), "does not list"},
 		{"OID not minimal", build(func(sd *SignedData) { sd.ContentType = "\x2a\x80\x01" }), "eContentType"},
 		{"OID cut short", build(func(sd *SignedData) { sd.ContentType = "\x2a\x81" }), "eContentType"},
 		{"too large", make([]byte, MaxSize+1), "more than the limit"},
