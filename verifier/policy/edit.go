@@ -1,0 +1,260 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"gitseal/verifier"
+)
+
+// ErrPresent is the error of Allow for an entry that the policy has already.
+var ErrPresent = errors.New("already in the policy")
+
+// Allow returns the text of a policy file with an entry added at its end. The
+// text that was there stays as it is, byte for byte. Empty data is a file that
+// does not exist yet.
+//
+// If e.Name is empty it is made from the subject, such that it is unique;
+// e.Line is ignored. The error for an entry with the subject (or pattern),
+// issuer and window of one that is there wraps ErrPresent; other entries that
+// cover it are no reason to refuse (see Lint).
+func Allow(data []byte, e Entry) ([]byte, error) {
+	out, err := allow(data, &entry{Entry: e})
+	if err != nil {
+		return nil, fmt.Errorf("adding %s to the policy: %w", verifier.Identity{Issuer: e.Issuer, Subject: e.Subject + e.SubjectPattern}, err)
+	}
+	return out, nil
+}
+
+func allow(data []byte, e *entry) ([]byte, error) {
+	if len(data) == 0 {
+		data = []byte("version = 1\n")
+	}
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	e.Window = e.Window.utc()
+	e.Compromised = slices.Clone(e.Compromised)
+	for i, w := range e.Compromised {
+		e.Compromised[i] = w.utc()
+	}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	for _, s := range []string{e.Subject, e.SubjectPattern, e.Issuer} {
+		if !utf8.ValidString(s) {
+			return nil, fmt.Errorf("%q is not UTF-8, as a policy file has to be", s)
+		}
+	}
+	if e.Name == "" {
+		e.Name = p.freeName(e.Subject + e.SubjectPattern)
+	}
+	if err := checkName(e.Name); err != nil {
+		return nil, err
+	}
+	for _, other := range p.entries {
+		if other.grant() == e.grant() {
+			return nil, fmt.Errorf("[%s] in line %d: %w", other.header(), other.Line, ErrPresent)
+		}
+		if other.Name == e.Name {
+			return nil, fmt.Errorf("[%s] in line %d has that name", other.header(), other.Line)
+		}
+	}
+
+	// A file that does not end in a newline goes on without one, which is
+	// what lets Remove give back the very file that was.
+	eol := eolOf(data)
+	out := slices.Clone(data)
+	if bytes.HasSuffix(data, []byte("\n")) {
+		out = append(out, eol...)
+		out = appendEntry(out, e, eol)
+		out = append(out, eol...)
+	} else {
+		out = append(out, eol+eol...)
+		out = appendEntry(out, e, eol)
+	}
+	if len(out) > maxSize {
+		return nil, fmt.Errorf("the file would have more than %d bytes", maxSize)
+	}
+	return out, nil
+}
+
+// utc returns the window with its times in UTC, and so comparable by ==.
+func (w Window) utc() Window {
+	return Window{From: w.From.UTC().Round(0), Until: w.Until.UTC().Round(0)}
+}
+
+// eolOf returns how the first line of data ends.
+func eolOf(data []byte) string {
+	if line, _, _ := bytes.Cut(data, []byte("\n")); bytes.HasSuffix(line, []byte("\r")) {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// freeName makes the name of an entry from its subject: what stands before
+// the @ of an address, or the end of a URI's path. A number makes it unique.
+func (p *Policy) freeName(subject string) string {
+	_, path, isURI := strings.Cut(subject, "://")
+	parts := []string{subject}
+	switch local, domain, isAddress := strings.Cut(subject, "@"); {
+	case isURI:
+		path, _, _ = strings.Cut(path, "@") // the ref of a workflow
+		parts = strings.Split(path, "/")
+		slices.Reverse(parts)
+		parts[0], _, _ = strings.Cut(parts[0], ".") // the extension of its file
+	case isAddress:
+		parts = []string{local, domain}
+	}
+	base := "identity"
+	for _, part := range parts {
+		if words := strings.FieldsFunc(strings.ToLower(part), notInName); len(words) > 0 {
+			base = strings.Join(words, "-")
+			break
+		}
+	}
+	name := base
+	taken := func(e *entry) bool { return e.Name == name }
+	for i := 2; slices.ContainsFunc(p.entries, taken); i++ {
+		name = fmt.Sprintf("%s-%d", base, i)
+	}
+	return name
+}
+
+// notInName reports whether freeName leaves r out of names.
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+}
+
+// A Match says which entries Remove removes: those that agree with every field
+// that is set. Name or Subject has to be.
+type Match struct {
+	Name    string
+	Subject string // the entry's subject, or the text of its pattern
+	Issuer  string
+}
+
+// A Removal is what Remove did.
+type Removal struct {
+	Text    []byte  // of the file, without the entries
+	Removed []Entry // possibly none; Line is that in the old text
+	// Still holds the entries of Text that allow the subjects that were to go
+	// nevertheless, such as a pattern for the whole domain. Line is that in
+	// the old text.
+	Still []Entry
+}
+
+// Remove removes the entries that match from the text of a policy file. With
+// each block of text go the comments that touch it and one blank line before
+// it; the rest stays as it is, byte for byte. So Remove undoes Allow, but for
+// the version line of a file that Allow began.
+func Remove(data []byte, m Match) (*Removal, error) {
+	if m.Name == "" && m.Subject == "" {
+		return nil, errors.New("removing from the policy: neither a name nor a subject is given")
+	}
+	if len(data) == 0 {
+		return new(Removal), nil
+	}
+	p, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("removing from the policy: %w", err)
+	}
+	var removed, kept []*entry
+	out, from := []byte(nil), 0
+	for _, e := range p.entries {
+		if !m.matches(e) {
+			kept = append(kept, e)
+			continue
+		}
+		removed = append(removed, e)
+		out = append(out, data[from:beforeBlank(data, e.start)]...)
+		from = e.end
+	}
+	out = append(out, data[from:]...)
+	if !bytes.HasSuffix(data, []byte("\n")) && len(removed) > 0 {
+		out = bytes.TrimSuffix(out, []byte(eolOf(data))) // see Allow
+	}
+
+	var still []*entry
+	for _, e := range kept {
+		allows := func(r *entry) bool { return e.Issuer == r.Issuer && r.Subject != "" && e.matches(r.Subject) }
+		if m.allowedBy(e) || slices.ContainsFunc(removed, allows) {
+			still = append(still, e)
+		}
+	}
+	return &Removal{Text: out, Removed: copyEntries(removed), Still: copyEntries(still)}, nil
+}
+
+// matches reports whether an entry is to be removed.
+func (m Match) matches(e *entry) bool {
+	return (m.Name == "" || m.Name == e.Name) &&
+		(m.Subject == "" || m.Subject == e.Subject+e.SubjectPattern) &&
+		(m.Issuer == "" || m.Issuer == e.Issuer)
+}
+
+// allowedBy reports whether an entry is for the subject that is to go.
+func (m Match) allowedBy(e *entry) bool {
+	return m.Subject != "" && e.matches(m.Subject) && (m.Issuer == "" || m.Issuer == e.Issuer)
+}
+
+// blockStart returns where the text of a block begins whose first line holds
+// offset: there, or where the comments begin that touch it from above. The
+// text before after belongs to others; a comment sign in it may be in a string.
+func blockStart(data []byte, after, offset int) int {
+	start := lineStart(data, offset)
+	for start > after {
+		above := lineStart(data, start-1)
+		if above < after || !isComment(data[above:start]) {
+			break
+		}
+		start = above
+	}
+	return start
+}
+
+// blockEnd returns where the text of a block ends whose last value ends at
+// offset: after that line, and after the comments that touch it from below,
+// unless those touch the next block as well and are about that.
+func blockEnd(data []byte, offset int) int {
+	end := lineEnd(data, offset)
+	next := end
+	for next < len(data) && isComment(data[next:lineEnd(data, next)]) {
+		next = lineEnd(data, next)
+	}
+	if isBlank(data[next:lineEnd(data, next)]) { // or at the end of data
+		return next
+	}
+	return end
+}
+
+// beforeBlank returns where the line before start begins if it is blank, and
+// else start.
+func beforeBlank(data []byte, start int) int {
+	if start > 0 {
+		if above := lineStart(data, start-1); isBlank(data[above:start]) {
+			return above
+		}
+	}
+	return start
+}
+
+// lineStart returns where the line begins that offset is in.
+func lineStart(data []byte, offset int) int {
+	return bytes.LastIndexByte(data[:offset], '\n') + 1
+}
+
+// lineEnd returns where the line ends that offset is in, after its newline.
+func lineEnd(data []byte, offset int) int {
+	if i := bytes.IndexByte(data[offset:], '\n'); i >= 0 {
+		return offset + i + 1
+	}
+	return len(data)
+}
+
+func isBlank(line []byte) bool   { return len(bytes.TrimSpace(line)) == 0 }
+func isComment(line []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(line), []byte("#")) }

@@ -1,0 +1,388 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var alice = Entry{Subject: "alice@example.org", Issuer: issuer}
+
+func TestAllowBeginsAFile(t *testing.T) {
+	got, err := Allow(nil, alice)
+	const want = `version = 1
+
+[identity.alice]
+subject = "alice@example.org"
+issuer = "https://accounts.example.com"
+`
+	if err != nil || string(got) != want {
+		t.Errorf("Allow(nil) = %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestAllowAppends(t *testing.T) {
+	for _, tt := range []struct{ name, data, want string }{
+		{"newline", "version = 1 # x\n", "version = 1 # x\n\n[identity.A]\nsubject = \"a\"\nissuer = \"i\"\n"},
+		{"no newline", "version = 1", "version = 1\n\n[identity.A]\nsubject = \"a\"\nissuer = \"i\""},
+		{"comment at the end", "version = 1\n# x", "version = 1\n# x\n\n[identity.A]\nsubject = \"a\"\nissuer = \"i\""},
+		{"CRLF", "version = 1\r\n", "version = 1\r\n\r\n[identity.A]\r\nsubject = \"a\"\r\nissuer = \"i\"\r\n"},
+		{"CRLF, none at the end", "version = 1\r\n#", "version = 1\r\n#\r\n\r\n[identity.A]\r\nsubject = \"a\"\r\nissuer = \"i\""},
+	} {
+		got, err := Allow([]byte(tt.data), Entry{Name: "A", Subject: "a", Issuer: "i"})
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s: Allow = %q, %v, want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+func TestAllowWritesAllFields(t *testing.T) {
+	zone := time.FixedZone("", 3600)
+	for _, e := range []Entry{
+		{Name: "all", SubjectPattern: `*"\` + "\n\u202e\U000e0001é", Issuer: "i\t\x7f\x00", Window: Window{date(2026, 1, 1).In(zone), time.Date(2026, 2, 1, 0, 0, 0, 5e8, zone)},
+			Compromised: []Window{{From: date(2026, 1, 5)}}},
+		{Name: "two windows, \"\\", Subject: "a", Issuer: "i", Compromised: []Window{{From: date(2026, 1, 5)}, {date(2026, 1, 1), date(2026, 1, 2).In(zone)}}},
+	} {
+		data, err := Allow(nil, e)
+		if err != nil {
+			t.Fatalf("Allow(%v): %v", e, err)
+		}
+		got := mustParse(t, string(data)).Identities()
+		e.Line = 3
+		if diff := cmp.Diff([]Entry{e}, got); diff != "" {
+			t.Errorf("%s: identities (-want +got):\n%s", data, diff)
+		}
+		for _, r := range string(data) {
+			if r == '\u202e' || r == '\x7f' {
+				t.Errorf("%q has %q unescaped", data, r)
+			}
+		}
+	}
+}
+
+func TestAllowMakesNames(t *testing.T) {
+	data := []byte("version = 1\n")
+	for _, tt := range []struct{ subject, want string }{
+		{"alice@example.com", "alice"},
+		{"alice@example.org", "alice-2"},
+		{"Alice@example.com", "alice-3"},
+		{"A.B+c@example.com", "a-b-c"},
+		{"*@example.com", "example-com"},
+		{"@example.com", "example-com-2"},
+		{"https://forge.example.com/acme/app/.forge/workflows/release.yml@refs/heads/main", "release"},
+		{"https://forge.example.com/acme/app/.forge/workflows/*@refs/tags/*", "workflows"},
+		{"https://forge.example.com", "forge"},
+		{"spiffe://example.com/ns/build/", "build"},
+		{"octocat", "octocat"},
+		{"é", "identity"},
+		{"://", "identity-2"},
+	} {
+		e := Entry{Subject: tt.subject, Issuer: issuer}
+		if strings.Contains(tt.subject, "*") {
+			e.Subject, e.SubjectPattern = "", tt.subject
+		}
+		var err error
+		if data, err = Allow(data, e); err != nil {
+			t.Fatal(err)
+		}
+		entries := mustParse(t, string(data)).Identities()
+		if got := entries[len(entries)-1].Name; got != tt.want {
+			t.Errorf("name for %s = %q, want %q", tt.subject, got, tt.want)
+		}
+	}
+}
+
+func TestAllowIsIdempotent(t *testing.T) {
+	data, err := Allow(nil, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := alice
+	again.Name = "other"
+	if out, err := Allow(data, again); !errors.Is(err, ErrPresent) || out != nil {
+		t.Errorf("Allow again = %q, %v, want %v", out, err, ErrPresent)
+	}
+	again.Window.Until = date(2026, 1, 1)
+	if _, err := Allow(data, again); err != nil {
+		t.Errorf("Allow with another window: %v", err)
+	}
+}
+
+func TestAllowRefuses(t *testing.T) {
+	const text = "version = 1\n[identity.bob]\nsubject = \"bob@example.com\"\nissuer = \"i\"\n"
+	for _, tt := range []struct {
+		data string
+		e    Entry
+		want string
+	}{
+		{"version = 2", alice, "adding alice@example.org (https://accounts.example.com) to the policy: line 1: version"},
+		{text, Entry{Issuer: "i"}, "missing subject"},
+		{text, Entry{Subject: "a"}, "missing issuer"},
+		{text, Entry{Subject: "a", SubjectPattern: "a*", Issuer: "i"}, "both subject"},
+		{text, Entry{SubjectPattern: "*", Issuer: "i"}, "matches everything"},
+		{text, Entry{Subject: "a\xff", Issuer: "i"}, "not UTF-8"},
+		{text, Entry{Subject: "a\xc2", Issuer: "\xb4i"}, "not UTF-8"}, // but UTF-8 side by side
+		{text, Entry{Name: "a\nb", Subject: "a", Issuer: "i"}, "cannot be shown"},
+		{text, Entry{Name: "a\xff", Subject: "a", Issuer: "i"}, "cannot be shown"},
+		{text, Entry{Name: "bob", Subject: "a", Issuer: "i"}, "[identity.bob] in line 2 has that name"},
+		{text, Entry{Subject: "a", Issuer: "i", Window: Window{date(2026, 1, 2), date(2026, 1, 1)}}, "is not after from"},
+		{text, Entry{Subject: "a", Issuer: "i", Window: Window{From: date(10000, 1, 1)}}, "year 10000"},
+		{text, Entry{Subject: "a", Issuer: "i", Compromised: []Window{{}}}, "neither from nor until"},
+		{text, Entry{Subject: "a", Issuer: "i", Compromised: []Window{{Until: time.Time{}.In(time.FixedZone("", 3600))}}}, "neither from nor until"},
+		{text, Entry{Subject: strings.Repeat("a", maxSize), Issuer: "i"}, "more than 1048576 bytes"},
+	} {
+		out, err := Allow([]byte(tt.data), tt.e)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || out != nil {
+			t.Errorf("Allow(%.100v) = %.100q, %.200v, want an error with %q", tt.e, out, err, tt.want)
+		}
+	}
+}
+
+const garden = `# the policy
+version = 1
+[identity.one] # touches the version
+subject = "one@example.com"
+issuer = "i"
+
+# a title
+
+# about two
+# and more about two
+[identity.two]
+subject = "two@example.com"
+
+# inside two
+issuer = """
+i"""
+# until = 2026-01-01T00:00:00Z
+
+[identity.three]
+subject = '''
+three
+# not a comment'''
+issuer = "i"
+  # about four
+[identity.four]
+subject-pattern = "*@example.com"
+issuer = "i"
+# the end`
+
+func TestRemoveTakesTheBlockOnly(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		m       Match
+		removed string // from garden
+	}{
+		{"first", Match{Name: "one"}, "[identity.one] # touches the version\nsubject = \"one@example.com\"\nissuer = \"i\"\n"},
+		{"by subject", Match{Subject: "one@example.com"}, "[identity.one] # touches the version\nsubject = \"one@example.com\"\nissuer = \"i\"\n"},
+		{"with comments", Match{Subject: "two@example.com", Issuer: "i"},
+			"\n# about two\n# and more about two\n[identity.two]\nsubject = \"two@example.com\"\n\n# inside two\nissuer = \"\"\"\ni\"\"\"\n# until = 2026-01-01T00:00:00Z\n"},
+		{"before another's comment", Match{Name: "three"}, "\n[identity.three]\nsubject = '''\nthree\n# not a comment'''\nissuer = \"i\"\n"},
+		{"last", Match{Subject: "*@example.com"}, "\n  # about four\n[identity.four]\nsubject-pattern = \"*@example.com\"\nissuer = \"i\"\n# the end"},
+		{"other issuer", Match{Subject: "one@example.com", Issuer: "j"}, ""},
+		{"other name", Match{Name: "two", Subject: "one@example.com"}, ""},
+		{"not there", Match{Name: "five"}, ""},
+	} {
+		if !strings.Contains(garden, tt.removed) {
+			t.Fatalf("%s: not in the text: %q", tt.name, tt.removed)
+		}
+		want := strings.Replace(garden, tt.removed, "", 1)
+		got, err := Remove([]byte(garden), tt.m)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if string(got.Text) != want {
+			t.Errorf("%s: Remove (-want +got):\n%s", tt.name, cmp.Diff(want, string(got.Text)))
+		}
+		if wantRemoved := min(len(tt.removed), 1); len(got.Removed) != wantRemoved {
+			t.Errorf("%s: removed %v, want %d", tt.name, got.Removed, wantRemoved)
+		}
+		mustParse(t, string(got.Text))
+	}
+}
+
+func TestRemoveTakesCommentSignInStringForText(t *testing.T) {
+	const a = "[identity.a]\nissuer = 'i'\nsubject = '''\n# a'''\n"
+	const b = "[identity.b]\nissuer = 'i'\nsubject = 'b'\n"
+	got, err := Remove([]byte("version = 1\n"+a+b), Match{Name: "b"})
+	if err != nil || string(got.Text) != "version = 1\n"+a {
+		t.Errorf("Remove = %q, %v", got.Text, err)
+	}
+}
+
+func TestRemoveSeveral(t *testing.T) {
+	for _, end := range []string{"\n", ""} {
+		data := []byte("version = 1" + end)
+		for _, e := range []Entry{
+			{Subject: "a@example.com", Issuer: "i"},
+			{Subject: "a@example.com", Issuer: "j"},
+			{Subject: "a@example.com", Issuer: "i", Window: Window{From: date(2026, 1, 1)}},
+		} {
+			var err error
+			if data, err = Allow(data, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := Remove(data, Match{Subject: "a@example.com"})
+		if err != nil || string(got.Text) != "version = 1"+end || len(got.Removed) != 3 {
+			t.Errorf("Remove = %q, %v, %v", got.Text, got.Removed, err)
+		}
+	}
+}
+
+func TestRemoveSaysWhatStillAllows(t *testing.T) {
+	data := []byte(`version = 1
+[identity.alice]
+subject = "alice@example.com"
+issuer = "i"
+[identity.staff]
+subject-pattern = "*@example.com"
+issuer = "i"
+[identity.staff-elsewhere]
+subject-pattern = "*@example.com"
+issuer = "j"
+`)
+	for _, tt := range []struct {
+		name    string
+		m       Match
+		removed int
+		still   string
+	}{
+		{"by name", Match{Name: "alice"}, 1, "staff"},
+		{"by subject", Match{Subject: "alice@example.com"}, 1, "staff staff-elsewhere"},
+		{"by subject and issuer", Match{Subject: "alice@example.com", Issuer: "i"}, 1, "staff"},
+		{"only by pattern", Match{Subject: "bob@example.com", Issuer: "j"}, 0, "staff-elsewhere"},
+		{"the pattern", Match{Subject: "*@example.com", Issuer: "i"}, 1, ""},
+		{"unknown", Match{Subject: "bob@example.net"}, 0, ""},
+	} {
+		got, err := Remove(data, tt.m)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		var still []string
+		for _, e := range got.Still {
+			still = append(still, e.Name)
+		}
+		if len(got.Removed) != tt.removed || strings.Join(still, " ") != tt.still {
+			t.Errorf("%s: removed %v, still %v, want %d and %s", tt.name, got.Removed, still, tt.removed, tt.still)
+		}
+	}
+}
+
+func TestRemoveRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		data string
+		m    Match
+		want string
+	}{
+		{garden, Match{}, "neither a name nor a subject"},
+		{garden, Match{Issuer: "i"}, "neither a name nor a subject"},
+		{"version = 2", Match{Name: "a"}, "removing from the policy: line 1: version"},
+	} {
+		if got, err := Remove([]byte(tt.data), tt.m); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Remove(%q, %v) = %v, %v, want an error with %q", tt.data, tt.m, got, err, tt.want)
+		}
+	}
+	if got, err := Remove(nil, Match{Name: "a"}); err != nil || len(got.Text) != 0 || got.Removed != nil {
+		t.Errorf("Remove from no file = %v, %v, want nothing", got, err)
+	}
+}
+
+func TestEditsKeepTheirInput(t *testing.T) {
+	data := append(make([]byte, 0, 10_000), garden...)
+	before := bytes.Clone(data[:cap(data)])
+	if _, err := Allow(data, alice); err != nil {
+		t.Error(err)
+	}
+	if _, err := Remove(data, Match{Name: "two"}); err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal(before, data[:cap(data)]) {
+		t.Error("Allow or Remove wrote into its input")
+	}
+}
+
+// checkRemoveEach removes each entry of a good policy by itself.
+func checkRemoveEach(t *testing.T, data []byte) {
+	t.Helper()
+	p, err := Parse("before", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range p.entries {
+		got, err := Remove(data, Match{Name: e.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := Parse("after", got.Text)
+		if err != nil {
+			t.Fatalf("after Remove(%s): %v\n%s", e.Name, err, got.Text)
+		}
+		var want []Entry
+		for _, other := range p.Identities() {
+			if other.Line = 0; other.Name != e.Name {
+				want = append(want, other)
+			}
+		}
+		have := after.Identities()
+		for i := range have {
+			have[i].Line = 0
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Fatalf("after Remove(%s) (-want +got):\n%s", e.Name, diff)
+		}
+	}
+}
+
+func FuzzAllow(f *testing.F) {
+	f.Add([]byte(""), "alice@example.com", issuer, int64(0), int64(0), int64(0))
+	f.Add([]byte(sample), "a\"\\\n\x00", "i", int64(1), int64(0), int64(99))
+	f.Add([]byte(garden), "*b*", "i", int64(1), int64(2), int64(3))
+	f.Add([]byte("version = 1\r\n# x"), "x", "y", int64(0), int64(5), int64(0))
+	f.Fuzz(func(t *testing.T, data []byte, subject, issuer string, from, until, compromised int64) {
+		e := Entry{Subject: subject, Issuer: issuer}
+		if strings.Contains(subject, "*") {
+			e.Subject, e.SubjectPattern = "", subject
+		}
+		for field, seconds := range map[*time.Time]int64{&e.Window.From: from, &e.Window.Until: until} {
+			if seconds != 0 {
+				*field = time.Unix(seconds, 0).UTC()
+			}
+		}
+		if compromised != 0 {
+			e.Compromised = []Window{{From: time.Unix(compromised, 0).UTC()}}
+		}
+		out, err := Allow(data, e)
+		if err != nil {
+			return
+		}
+
+		if !bytes.HasPrefix(out, data) {
+			t.Errorf("Allow changed the text that was there: %q", out)
+		}
+		entries := mustParse(t, string(out)).Identities()
+		got := entries[len(entries)-1]
+		e.Name, e.Line = got.Name, got.Line
+		if diff := cmp.Diff(e, got); diff != "" {
+			t.Errorf("entry after Allow (-want +got):\n%s", diff)
+		}
+		if _, err := Allow(out, e); !errors.Is(err, ErrPresent) {
+			t.Errorf("Allow again = %v, want %v", err, ErrPresent)
+		}
+
+		removal, err := Remove(out, Match{Name: e.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) == 0 {
+			data = []byte("version = 1\n")
+		}
+		if !bytes.Equal(removal.Text, data) {
+			t.Errorf("Remove after Allow = %q, want %q", removal.Text, data)
+		}
+	})
+}
