@@ -90,7 +90,7 @@ func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
 	}
 	inclusion := tlog.InclusionProof{Index: uint64(proof.LogIndex), Size: checkpoint.Checkpoint.Size, Hashes: proof.Hashes}
 	if err := inclusion.Verify(tlog.LeafHash(body), checkpoint.Checkpoint.Root); err != nil {
-		return s.fail(CheckInclusion, BadLogProof, err)
+		return s.fail(CheckInclusion, BadLogProof, fmt.Errorf("this signature is not in the log as it claims: %w", err))
 	}
 	s.pass(CheckInclusion)
 	if err := checkpoint.Verify(logged.log.PublicKey, logged.log.KeyID); err != nil {
