@@ -1,0 +1,228 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"gitseal/gitutil"
+)
+
+// maxInFlight bounds the bytes of objects that have been read and not yet
+// judged. An object that is larger waits until it is alone.
+const maxInFlight = 32 << 20
+
+// A job is one object on its way from the reader, through a worker, to the
+// collector.
+type job struct {
+	target
+	object  gitutil.Object
+	verdict verdict
+	done    chan struct{} // closed when verdict is there
+}
+
+// examine reads, judges and collects every object in scope: one goroutine
+// reads, some judge, and this one collects, in the order of reading. An error
+// ends the audit; that git could not go on does not.
+func (c *collector) examine(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+
+	workers := c.cfg.jobs()
+	work := make(chan *job, workers)
+	order := make(chan *job, 16*workers)
+	inFlight := newBudget(ctx, maxInFlight)
+	progress := c.progress(ctx, &running)
+	var readErr error // written before order is closed
+	running.Go(func() {
+		defer close(order)
+		defer close(work)
+		readErr = c.read(ctx, func(o gitutil.Object, kind string) bool {
+			j := &job{target: target{o.OID, kind}, object: o, done: make(chan struct{})}
+			return inFlight.take(ctx, len(o.Data)) && send(ctx, order, j) && send(ctx, work, j)
+		})
+	})
+	for range workers {
+		running.Go(func() {
+			for j := range work {
+				j.verdict = c.judge.object(j.object, j.kind)
+				inFlight.give(len(j.object.Data))
+				j.object.Data = nil
+				close(j.done)
+			}
+		})
+	}
+
+	for j := range order {
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		c.add(j)
+		progress(c.totals.Examined)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return c.brokeOff(readErr)
+}
+
+// send sends j unless the context ends.
+func send(ctx context.Context, to chan<- *job, j *job) bool {
+	select {
+	case to <- j:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// brokeOff notes that git could not go on. That there is no git is an error.
+func (c *collector) brokeOff(err error) error {
+	if err == nil || errors.Is(err, gitutil.ErrNoGit) {
+		return err
+	}
+	c.incomplete("what git could not read", clip(err.Error()))
+	return nil
+}
+
+// maxTagDepth bounds how many tags of tags are followed: each level is a run
+// of git.
+const maxTagDepth = 100
+
+// read yields the objects in scope: the tags, tags of tags, and then the
+// history. It returns nil, too, if yield asks it to stop.
+func (c *collector) read(ctx context.Context, yield func(o gitutil.Object, kind string) bool) error {
+	s := c.scope
+	walk := func(w gitutil.Walk, each func(gitutil.Object) bool) error {
+		for o, err := range c.cfg.Repo.Walk(ctx, w) {
+			if err != nil {
+				return err
+			}
+			if !each(o) {
+				return nil
+			}
+		}
+		return nil
+	}
+
+	var tooDeep error
+	for depth := 0; len(s.objects) > 0; depth++ {
+		if depth == maxTagDepth {
+			tooDeep = fmt.Errorf("tags of tags more than %d deep", maxTagDepth)
+			break
+		}
+		round, kinds := s.takeRound()
+		err := walk(gitutil.Walk{Tags: round}, func(o gitutil.Object) bool {
+			c.follow(o)
+			return yield(o, kinds[o.OID])
+		})
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	err := walk(c.history(s.revs()), func(o gitutil.Object) bool { return yield(o, "commit") })
+	if err != nil {
+		return err
+	}
+	return tooDeep
+}
+
+// takeRound takes the objects to read one by one: their ids, and what each
+// should be.
+func (s *scope) takeRound() (oids []string, kinds map[string]string) {
+	kinds = make(map[string]string)
+	for _, t := range s.objects {
+		oids = append(oids, t.oid)
+		kinds[t.oid] = t.kind
+	}
+	s.objects = nil
+	return oids, kinds
+}
+
+// follow adds the tag that a tag is of. What is behind the last one was
+// resolved at the start, unless the repository lacks it.
+func (c *collector) follow(o gitutil.Object) {
+	if o.Type != "tag" {
+		return
+	}
+	t, err := gitutil.ParseTag(o.Data, c.judge.format)
+	if err != nil || t.Type != "tag" && t.Type != "commit" {
+		return
+	}
+	// Bytes that are not what their id says lead nowhere.
+	if next := (target{t.Object, t.Type}); !c.scope.named[next] && o.Verify(c.judge.format) == nil {
+		c.scope.addTarget(next)
+	}
+}
+
+// history returns the walk over revs.
+func (c *collector) history(revs []string) gitutil.Walk {
+	return gitutil.Walk{Revs: revs, FirstParent: c.cfg.FirstParent}
+}
+
+// progress returns the function to call after each object. How many there are
+// is counted meanwhile.
+func (c *collector) progress(ctx context.Context, running *sync.WaitGroup) func(done int) {
+	if c.cfg.Progress == nil {
+		return func(int) {}
+	}
+	walk := c.history(c.scope.revs())
+	for _, t := range c.scope.objects {
+		walk.Tags = append(walk.Tags, t.oid)
+	}
+	var total atomic.Int64
+	running.Go(func() {
+		if n, err := c.cfg.Repo.Count(ctx, walk); err == nil {
+			total.Store(int64(n))
+		}
+	})
+	return func(done int) { c.cfg.Progress(done, int(total.Load())) }
+}
+
+// A budget is an amount of bytes to be shared.
+type budget struct {
+	mu    sync.Mutex
+	freed sync.Cond // used has shrunk, or the context has ended
+	used  int       // guarded by mu
+	limit int
+}
+
+func newBudget(ctx context.Context, limit int) *budget {
+	b := &budget{limit: limit}
+	b.freed.L = &b.mu
+	context.AfterFunc(ctx, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.freed.Broadcast()
+	})
+	return b
+}
+
+// take waits until there are n bytes, or until nothing else is taken. It
+// reports false if the context ended before.
+func (b *budget) take(ctx context.Context, n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.used > 0 && b.used+n > b.limit {
+		if ctx.Err() != nil {
+			return false
+		}
+		b.freed.Wait()
+	}
+	b.used += n
+	return true
+}
+
+// give gives back n bytes.
+func (b *budget) give(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used -= n
+	b.freed.Signal()
+}

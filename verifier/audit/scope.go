@@ -1,0 +1,241 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gitseal/gitutil"
+	"gitseal/verifier/report"
+)
+
+// A scope is what an audit examines, as object ids.
+type scope struct {
+	refs      []report.Ref
+	revisions []report.Revision
+	omissions []report.Omission
+	broken    bool // a ref in scope holds no id
+
+	commits  []string // whose history to examine
+	excluded []string // whose history to leave out
+
+	// The goroutine that reads has these to itself once it runs.
+	objects []target        // to read one by one: tags, and what the repository lacks
+	named   map[target]bool // those that are or were in commits or objects
+}
+
+// A target is an object and what it should be, "commit" or "tag".
+type target struct{ oid, kind string }
+
+// resolve resolves what the user asked for.
+func resolve(ctx context.Context, cfg Config) (*scope, error) {
+	s := &scope{named: make(map[target]bool)}
+	if err := s.checkHistory(cfg); err != nil {
+		return nil, err
+	}
+	revisions := cfg.Revisions
+	if cfg.Since != "" {
+		revisions = append(revisions[:len(revisions):len(revisions)], "^"+cfg.Since)
+	}
+	for _, revision := range revisions {
+		if err := s.addRevision(ctx, cfg.Repo, revision); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.All {
+		refs, err := cfg.Repo.Refs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			s.addRef(ref)
+		}
+		if len(s.commits) == 0 && len(s.objects) == 0 && !s.broken {
+			return nil, ErrEmpty
+		}
+	} else if len(s.commits) == 0 && len(s.objects) == 0 {
+		// As for git log, leaving something out means: of HEAD.
+		if err := s.addRevision(ctx, cfg.Repo, ""); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.FirstParent {
+		s.omit("commits that only further parents of merges reach", "first parents only were asked for")
+	}
+	return s, nil
+}
+
+// checkHistory refuses a repository whose history is altered, unless that is
+// allowed; then it is said.
+func (s *scope) checkHistory(cfg Config) error {
+	altered := &AlteredHistoryError{Shallow: cfg.Repo.Shallow(), Grafted: cfg.Repo.Grafted(), Replaced: cfg.Repo.Replaced()}
+	if *altered == (AlteredHistoryError{}) {
+		return nil
+	}
+	if !cfg.AllowShallow {
+		return altered
+	}
+	if altered.Shallow {
+		s.omit("history beyond where it was cut off", "the clone is shallow")
+	}
+	if altered.Grafted {
+		s.omit("history as grafts show it", "grafts are ignored: the parents that commits name were followed")
+	}
+	if altered.Replaced {
+		s.omit("objects as replace refs show them", "replace refs are ignored: the objects they replace were examined")
+	}
+	return nil
+}
+
+func (s *scope) omit(what, reason string) {
+	s.omissions = append(s.omissions, report.Omission{What: what, Reason: reason})
+}
+
+// addRevision adds a revision or range as the user wrote it.
+func (s *scope) addRevision(ctx context.Context, repo *gitutil.Repo, revision string) error {
+	if revision == "" {
+		revision = "HEAD"
+	}
+	resolved, err := repo.Revisions(ctx, revision)
+	if errors.Is(err, gitutil.ErrMissing) && revision == "HEAD" {
+		if refs, err := repo.Refs(ctx); err == nil && len(refs) == 0 {
+			return ErrEmpty
+		}
+	}
+	if err != nil {
+		return revisionError(revision, err)
+	}
+	s.revisions = append(s.revisions, report.Revision{Revision: revision, Resolved: resolved})
+	if len(resolved) == 1 && !strings.HasPrefix(resolved[0], "^") {
+		return s.addNamed(ctx, repo, revision, resolved[0])
+	}
+	for _, rev := range resolved {
+		oid, exclude := strings.CutPrefix(rev, "^")
+		commit, _, err := repo.Resolve(ctx, oid+"^{commit}")
+		if err != nil {
+			return revisionError(revision, fmt.Errorf("resolving %q: %s is no commit", revision, oid))
+		}
+		if exclude {
+			s.excluded = append(s.excluded, commit)
+		} else {
+			s.commits = append(s.commits, commit)
+		}
+	}
+	return nil
+}
+
+// addNamed adds the object that one revision names: a commit's history, or a
+// tag with the history behind it.
+func (s *scope) addNamed(ctx context.Context, repo *gitutil.Repo, revision, oid string) error {
+	_, typ, err := repo.Resolve(ctx, oid)
+	if err != nil {
+		return revisionError(revision, err)
+	}
+	ref := gitutil.Ref{OID: oid, Type: typ}
+	switch typ {
+	case "commit":
+	case "tag":
+		ref.Peeled, ref.PeeledType, err = repo.Resolve(ctx, oid+"^{}")
+		if err != nil && !errors.Is(err, gitutil.ErrMissing) {
+			return err
+		}
+	default:
+		return revisionError(revision, fmt.Errorf("resolving %q: it is a %s, neither commit nor tag", revision, typ))
+	}
+	s.addObject(ref, typ)
+	return nil
+}
+
+// revisionError makes a *RevisionError of an error about what a revision
+// names, and leaves one about running git as it is.
+func revisionError(revision string, err error) error {
+	var failed *gitutil.GitError
+	if errors.As(err, &failed) || errors.Is(err, gitutil.ErrNoGit) || errors.Is(err, gitutil.ErrNotRepository) {
+		return err
+	}
+	return &RevisionError{Revision: revision, Err: err}
+}
+
+// addRef adds a ref if All takes it, and otherwise says why not.
+func (s *scope) addRef(ref gitutil.Ref) {
+	kind := "commit"
+	switch {
+	case strings.HasPrefix(ref.Name, "refs/heads/"), strings.HasPrefix(ref.Name, "refs/remotes/"):
+	case strings.HasPrefix(ref.Name, "refs/tags/"):
+		if ref.OID != "" && ref.Type != "" && ref.Type != "tag" {
+			s.omit(ref.Name, "a lightweight tag is no object; its commit is examined if a branch or annotated tag reaches it")
+			return
+		}
+		kind = "tag"
+	case strings.HasPrefix(ref.Name, "refs/notes/"):
+		s.omit(ref.Name, "notes are not history")
+		return
+	case ref.Name == "refs/stash":
+		s.omit(ref.Name, "the stash is not history")
+		return
+	case strings.HasPrefix(ref.Name, "refs/replace/"):
+		s.omit(ref.Name, "replace refs are ignored")
+		return
+	default:
+		s.omit(ref.Name, "neither branch nor remote-tracking ref nor tag")
+		return
+	}
+	switch ref.Type {
+	case "commit", "tag", "":
+	default:
+		s.omit(ref.Name, "it holds a "+ref.Type+", not a commit")
+		return
+	}
+	if ref.OID == "" {
+		s.omit(ref.Name, "the ref is broken: it holds no object id")
+		s.broken = true
+		return
+	}
+	s.refs = append(s.refs, report.Ref{Name: ref.Name, OID: ref.OID})
+	s.addObject(ref, kind)
+}
+
+// addObject adds what a ref or revision holds: kind is what it should be if
+// the repository does not hold it.
+func (s *scope) addObject(ref gitutil.Ref, kind string) {
+	switch ref.Type {
+	case "commit":
+		s.addCommit(ref.OID)
+	case "tag":
+		s.addTarget(target{ref.OID, "tag"})
+		if ref.PeeledType == "commit" {
+			s.addCommit(ref.Peeled)
+		}
+	default:
+		s.addTarget(target{ref.OID, kind})
+	}
+}
+
+// addCommit adds a commit's history, once.
+func (s *scope) addCommit(oid string) {
+	if t := (target{oid, "commit"}); !s.named[t] {
+		s.named[t] = true
+		s.commits = append(s.commits, oid)
+	}
+}
+
+// addTarget adds an object to read by itself, once, and reports whether it
+// was new.
+func (s *scope) addTarget(t target) bool {
+	if s.named[t] {
+		return false
+	}
+	s.named[t] = true
+	s.objects = append(s.objects, t)
+	return true
+}
+
+// revs returns what gitutil's walk takes.
+func (s *scope) revs() []string {
+	revs := append([]string(nil), s.commits...)
+	for _, oid := range s.excluded {
+		revs = append(revs, "^"+oid)
+	}
+	return revs
+}

@@ -1,0 +1,153 @@
+// Package report is what an audit found, as a value, and its renderings: one
+// JSON document, gitseal.audit/1, and a text for people.
+//
+// A report says first how complete it is, for what was not examined is not
+// good. Everything in it comes in a fixed order, so that two audits of the
+// same objects under the same trust and policy differ in their times only.
+//
+// The package judges nothing and reads neither clock nor file. Strings of a
+// Report may hold whatever bytes were found in git objects: each rendering
+// makes them safe for where it goes.
+package report
+
+import (
+	"encoding/hex"
+	"time"
+
+	"gitseal/verifier"
+)
+
+// A Report is what an audit examined, left out and found. Its fields are
+// those of the JSON document, in that order.
+type Report struct {
+	Tool        string // name and version of the program
+	Repository  Repository
+	Scope       Scope
+	Policy      *Policy // nil: none, validity only was judged
+	Trust       Trust
+	StartedAt   time.Time
+	FinishedAt  time.Time
+	Complete    bool       // everything in scope was examined
+	NotExamined []Omission // what was not, in scope or out of it
+	Totals      Totals
+	Signers     []Signer // those with most objects first, then by issuer and identity
+	Logs        []Log    // by origin
+	Findings    Findings // in the order in which objects were examined
+	Result      Result
+}
+
+// A Repository is what there is to know of the repository itself.
+type Repository struct {
+	ObjectFormat string `json:"objectFormat"` // "sha1" or "sha256"
+	Shallow      bool   `json:"shallow"`      // history was cut off when it was fetched
+	Grafted      bool   `json:"grafted"`      // a grafts file is present; it was ignored
+	Replaced     bool   `json:"replaced"`     // replace refs are present; they were ignored
+	PartialClone bool   `json:"partialClone"` // objects may be missing by agreement
+}
+
+// A Scope is what was to be examined, with every name resolved once, at the
+// start.
+type Scope struct {
+	Refs      []Ref      `json:"refs"`
+	Revisions []Revision `json:"revisions"`
+}
+
+// A Ref is a reference in scope and what it held.
+type Ref struct {
+	Name string `json:"name"`
+	OID  string `json:"oid"`
+}
+
+// A Revision is a revision or range as it was asked for and the object ids it
+// stood for, those to leave out with "^" before them.
+type Revision struct {
+	Revision string   `json:"revision"`
+	Resolved []string `json:"resolved"`
+}
+
+// A Policy is the policy that was in force.
+type Policy struct {
+	Source string `json:"source"`
+	Digest Digest `json:"digest"`
+}
+
+// A Trust is the trusted roots that were in force.
+type Trust struct {
+	Sources []string `json:"sources"`
+	Digest  Digest   `json:"digest"`
+}
+
+// A Digest is a SHA-256. Its text is "sha256:" and 64 hexadecimal digits; that
+// of the zero Digest, which stands for one that is not known, is empty.
+type Digest [32]byte
+
+// String returns the text of the digest.
+func (d Digest) String() string {
+	if d == (Digest{}) {
+		return ""
+	}
+	return "sha256:" + hex.EncodeToString(d[:])
+}
+
+// MarshalText returns the text of the digest.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// An Omission is something that was not examined, and why.
+type Omission struct {
+	What   string `json:"what"` // a ref, or words
+	Reason string `json:"reason"`
+}
+
+// Totals are how many objects were examined, and how many of them are of each
+// class. Commits and Tags add up to Examined, and so do the classes.
+type Totals struct {
+	Examined int
+	Commits  int
+	Tags     int
+	Classes  map[verifier.Class]int // a class that is not there has none
+}
+
+// A Signer is who signed objects whose signatures are valid, allowed by the
+// policy or not.
+type Signer struct {
+	Kind     string    `json:"kind"` // "keyless"
+	Identity string    `json:"identity"`
+	Issuer   string    `json:"issuer"`
+	Objects  int       `json:"objects"`
+	First    time.Time `json:"first"` // proven times
+	Last     time.Time `json:"last"`
+}
+
+// A Log is a transparency log in which valid signatures are recorded.
+type Log struct {
+	Origin      string `json:"origin"`      // of its checkpoints; its base URL if promises are all that was seen
+	Entries     int    `json:"entries"`     // examined objects it recorded
+	LargestSize uint64 `json:"largestSize"` // the largest tree size that a proof was for; 0: promises only
+}
+
+// A Finding is something to say of one object.
+type Finding struct {
+	ID       string
+	Severity Severity
+	Object   Object
+	Identity *verifier.Identity // who signed; nil if that is not proven
+	Message  string
+	Hint     string // what to do next; may be empty
+}
+
+// An Object is a git object. A mergetag is a tag inside a merge commit.
+type Object struct {
+	Type string `json:"type"` // "commit", "tag" or "mergetag"
+	OID  string `json:"oid"`
+}
+
+// A Result is the verdict over everything that was examined.
+type Result string
+
+// The results. Each is an exit code of the command: 0, 1, 3 and 4.
+const (
+	Pass          Result = "pass"
+	Violation     Result = "violation"     // an object is bad
+	Indeterminate Result = "indeterminate" // nothing is bad, but not everything could be told
+	Equivocation  Result = "equivocation"  // a log contradicts itself
+)
