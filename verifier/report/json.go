@@ -11,7 +11,11 @@ import (
 	"gitseal/verifier"
 )
 
-// WriteJSON writes the report as one JSON document, gitseal.audit/1:
+// Schema names the form of the JSON document. Another number means that a
+// reader of this one may go wrong.
+const Schema = "gitseal.audit/1"
+
+// WriteJSON writes the report as one JSON document of that schema:
 // indented, its fields in the order of Report, lists never null, times in RFC
 // 3339 and UTC. It is valid UTF-8 whatever the report holds: bytes that are
 // not become U+FFFD.
@@ -20,6 +24,7 @@ import (
 // memory as text.
 func WriteJSON(w io.Writer, r *Report) error {
 	d := newDocument(w)
+	d.field("schema", Schema)
 	d.field("tool", r.Tool)
 	d.field("repository", r.Repository)
 	d.field("scope", jsonScope(r.Scope))

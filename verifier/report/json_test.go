@@ -35,7 +35,7 @@ func keys(t *testing.T, document string) []string {
 func TestJSONHasItsFieldsInOrder(t *testing.T) {
 	document := writeJSON(t, sample())
 	if got, want := strings.Join(keys(t, document), " "),
-		"tool repository scope policy trust startedAt finishedAt complete notExamined totals signers logs findings result"; got != want {
+		"schema tool repository scope policy trust startedAt finishedAt complete notExamined totals signers logs findings result"; got != want {
 		t.Errorf("fields %q, want %q", got, want)
 	}
 	var parts map[string]json.RawMessage
