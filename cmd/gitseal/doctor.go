@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"gitseal/gitutil"
+)
+
+func doctorCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "say what is set, where, and whether signing and verifying work now",
+		Description: "Prints every setting with its source, checks that git is set up, and makes and verifies a\n" +
+			"test signature, which adds an entry to the local log. Exits 2 if anything needs mending.",
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage("doctor takes no arguments")
+			}
+			return runDoctor(c.Context, e)
+		},
+	}
+}
+
+// A doctor prints findings and remembers whether any was bad.
+type doctor struct {
+	env *env
+	bad bool
+}
+
+func (d *doctor) ok(format string, args ...any) { d.line("ok  ", format, args...) }
+
+func (d *doctor) fail(hint, format string, args ...any) {
+	d.bad = true
+	d.line("BAD ", format, args...)
+	d.hint(hint)
+}
+
+func (d *doctor) line(mark, format string, args ...any) {
+	fmt.Fprintf(d.env.stdout, "%s %s\n", mark, oneLine(fmt.Sprintf(format, args...)))
+}
+
+func (d *doctor) hint(hint string) {
+	if hint != "" {
+		fmt.Fprintf(d.env.stdout, "     hint: %s\n", hint)
+	}
+}
+
+// err reports an error with the hint that goes with it.
+func (d *doctor) err(err error) {
+	_, message, hints := exitCode(err)
+	d.fail(strings.Join(hints, "; "), "%s", message)
+}
+
+func runDoctor(ctx context.Context, e *env) error {
+	d := &doctor{env: e}
+	d.ok("gitseal %s, %s", version(), e.program)
+	out, err := exec.CommandContext(ctx, "git", "version").Output()
+	if err != nil {
+		d.fail("install git, or put it on the PATH", "git does not run: %v", err)
+		return quiet(exitUsage)
+	}
+	d.ok("%s", strings.TrimSpace(string(out)))
+	settings, err := readSettings(ctx, e)
+	if err != nil {
+		d.err(err)
+		return quiet(exitUsage)
+	}
+	d.settings(settings)
+	d.git(ctx, settings)
+	d.policy(settings)
+	d.trust(settings)
+	d.sign(ctx, settings)
+	if d.bad {
+		return quiet(exitUsage)
+	}
+	return nil
+}
+
+// settings prints every value and where it comes from.
+func (d *doctor) settings(s *settings) {
+	print := func(v setting, err error) {
+		if err != nil {
+			d.err(err)
+			return
+		}
+		d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
+	}
+	print(s.lookup("gitseal.instance", "local"))
+	print(s.authorityDir())
+	print(s.policyFile())
+	_, v, err := s.anyIdentity()
+	print(v, err)
+	if who, err := s.identity(""); err != nil {
+		d.err(err)
+	} else {
+		d.line("set ", "identity = %s (%s of %s)", who.Value, who.Key, who.Source)
+	}
+	roots, err := s.paths("gitseal.trustedRoot")
+	if err != nil {
+		d.err(err)
+	}
+	for _, v := range roots {
+		print(v, nil)
+	}
+}
+
+// git checks that git calls us to sign and to verify.
+func (d *doctor) git(ctx context.Context, s *settings) {
+	hint := "gitseal init"
+	if _, err := openRepository(ctx); errors.Is(err, gitutil.ErrNotRepository) {
+		d.line("note", "not inside a repository: only global settings are seen")
+		hint = "gitseal init --global"
+	}
+	check := func(key, want string) {
+		v, err := s.git.String(key, "")
+		switch entry, _ := s.git.Get(key); {
+		case err != nil:
+			d.err(fail(exitUsage, err))
+		case v == want:
+			d.ok("%s = %s (%s)", key, v, entry.Origin)
+		case v == "":
+			d.fail(hint, "%s is not set, want %s", key, want)
+		default:
+			d.fail(hint, "%s is %s (%s), want %s", key, v, entry.Origin, want)
+		}
+	}
+	check("gpg.format", "x509")
+	check("gpg.x509.program", d.env.program)
+	for _, key := range []string{"commit.gpgSign", "tag.gpgSign"} {
+		on, err := s.git.Bool(key, false)
+		switch {
+		case err != nil:
+			d.err(fail(exitUsage, err))
+		case on:
+			d.ok("%s = true", key)
+		default:
+			d.line("note", "%s is off: git signs only when it is asked to, with -S or -s", key)
+		}
+	}
+	if v, err := s.git.String("gpg.program", ""); err == nil && v == d.env.program {
+		d.line("note", "gpg.program is gitseal too: OpenPGP signatures will not verify, and git-crypt, which reads it, will not encrypt")
+	}
+}
+
+// policy reads the policy in force.
+func (d *doctor) policy(s *settings) {
+	p, source, err := s.policy("")
+	switch {
+	case err != nil:
+		d.err(err)
+	case p == nil:
+		d.fail("gitseal policy allow", "no policy says who may sign, so no signature counts as good")
+	default:
+		d.ok("policy %s allows %s", source, count(len(p.Identities()), "identity", "identities"))
+	}
+}
+
+// trust reads the trusted roots in force.
+func (d *doctor) trust(s *settings) {
+	t, err := s.trust("")
+	if err != nil {
+		d.err(err)
+		return
+	}
+	now := d.env.now()
+	for i, root := range t.roots {
+		d.ok("trusted root %s: %s, %s, %s", t.sources[i],
+			count(len(root.CertificateAuthorities), "certificate authority", "certificate authorities"),
+			count(len(root.TLogs), "log", "logs"),
+			count(len(root.TimestampAuthorities), "time-stamp authority", "time-stamp authorities"))
+		for _, ca := range root.CertificateAuthorities {
+			if now.Before(ca.ValidFor.Start) {
+				d.fail("check the clock: it says "+formatTime(now), "authority %s begins only at %s", ca.URI, formatTime(ca.ValidFor.Start))
+			}
+		}
+	}
+}
+
+// sign makes a signature and verifies it, as git would have it done.
+func (d *doctor) sign(ctx context.Context, s *settings) {
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	sign, closeAll, err := newSigner(s, d.env, "")
+	if err != nil {
+		d.err(err)
+		return
+	}
+	defer closeAll()
+	payload := []byte("gitseal doctor\n")
+	begin := time.Now()
+	sig, err := sign.Sign(ctx, payload)
+	if err != nil {
+		d.fail("check the clock, and that the authority's directory can be written", "signing does not work: %v", err)
+		return
+	}
+	took := time.Since(begin)
+	id := sig.Result.Certificate.Identity
+	d.ok("signing works: as %s (%s), entry %d, in %.1f ms", printable(id.Subject), issuerLabel(id.Issuer), sig.Result.Log.Index, float64(took.Microseconds())/1000)
+	verdict, err := judge(ctx, d.env, payload, sig.Armored)
+	switch {
+	case err != nil:
+		d.err(err)
+	case verdict.exit != exitGood:
+		d.fail(verdict.hint, "verifying what you sign: %s", strings.Join(verdict.lines, "; "))
+	default:
+		d.ok("verifying works: git will call it good")
+	}
+}

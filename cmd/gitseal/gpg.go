@@ -1,0 +1,378 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gitseal/fakeca"
+	"gitseal/internal/cms"
+	"gitseal/signer"
+	"gitseal/verifier"
+)
+
+// This file is git's side of the program: the calls that git makes of
+// gpg.x509.program and gpg.program (gpg-interface.c), and that other programs
+// make of a gpg:
+//
+//	gitseal --status-fd=2 -bsau KEY                  sign stdin, armored signature to stdout
+//	gitseal --status-fd=1 --verify SIGNATURE -       verify stdin
+//
+// jj leaves out -s and gives the payload as a second file; EGit adds --batch
+// --no-tty --output - and asks --locate-keys first; some write --status-fd 2
+// in two words, some leave it out; git adds --keyid-format=long where the
+// program stands in for gpg.
+
+// maxPayload bounds a payload. Commit messages of 20 MB exist.
+const maxPayload = 1 << 30
+
+// signTimeout is how long a signature may take, most of it waiting for other
+// processes that sign at the same time.
+const signTimeout = 2 * time.Minute
+
+// A gitCall is a parsed command line of git's.
+type gitCall struct {
+	sign, verify, detach, armor, locate bool
+	key                                 string // -u; may be empty, and may be "Name <email>"
+	statusFD                            int    // 0: none
+	files                               []string
+}
+
+// isGitCall reports whether the arguments are git's rather than a person's:
+// they begin with an option that no person's command line has.
+func isGitCall(args []string) bool {
+	if len(args) < 2 || !strings.HasPrefix(args[1], "-") {
+		return false
+	}
+	switch args[1] {
+	case "-h", "--help", "-help", "--version", "-v", "--", "-":
+		return false
+	}
+	return true
+}
+
+// runGit does what git asks for.
+func runGit(ctx context.Context, e *env, args []string) error {
+	// A reader that goes away is an error to report, not a signal to die of.
+	signal.Ignore(syscall.SIGPIPE)
+	call, err := parseGitCall(args)
+	if err != nil {
+		return fail(exitUsage, err, "gitseal --help")
+	}
+	switch {
+	case call.locate:
+		// EGit asks whether there is such a key before it signs. Ours is
+		// made when it is needed, for whoever signs then.
+		_, err := fmt.Fprintf(e.stdout, "pub:u:256:19:%s:0:::u:::s:\n", noKey)
+		return err
+	case call.verify:
+		return call.runVerify(ctx, e)
+	}
+	return call.runSign(ctx, e)
+}
+
+// parseGitCall reads options as getopt does: letters may be joined, values
+// may stand in the same word or the next. What it does not know it refuses,
+// for an option that is ignored is a request that is not met.
+func parseGitCall(args []string) (*gitCall, error) {
+	call := new(gitCall)
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		var err error
+		switch {
+		case arg == "--":
+			call.files = append(call.files, args...)
+			args = nil
+		case strings.HasPrefix(arg, "--"):
+			args, err = call.long(arg, args)
+		case strings.HasPrefix(arg, "-") && arg != "-":
+			args, err = call.short(arg[1:], args)
+		default:
+			call.files = append(call.files, arg)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := call.check(); err != nil {
+		return nil, err
+	}
+	return call, nil
+}
+
+// long takes one option in words, and its value.
+func (call *gitCall) long(arg string, rest []string) ([]string, error) {
+	name, value, joined := strings.Cut(arg, "=")
+	takeValue := func() error {
+		if joined {
+			return nil
+		}
+		if len(rest) == 0 {
+			return fmt.Errorf("option %s wants a value", name)
+		}
+		value, rest = rest[0], rest[1:]
+		joined = true
+		return nil
+	}
+	switch name {
+	case "--status-fd":
+		if err := takeValue(); err != nil {
+			return nil, err
+		}
+		fd, err := strconv.ParseUint(value, 10, 31)
+		if err != nil || fd < 1 {
+			return nil, fmt.Errorf("option --status-fd: %q is not a file descriptor to write to", value)
+		}
+		call.statusFD = int(fd)
+		return rest, nil
+	case "--local-user", "--keyid-format", "--output":
+		if err := takeValue(); err != nil {
+			return nil, err
+		}
+		if name == "--local-user" {
+			call.key = value
+		}
+		if name == "--output" && value != "-" {
+			return nil, fmt.Errorf("option --output: %q is not \"-\", and nothing else is supported", value)
+		}
+		return rest, nil
+	}
+	if joined {
+		return nil, fmt.Errorf("unknown option %s", arg)
+	}
+	switch name {
+	case "--verify":
+		call.verify = true
+	case "--sign":
+		call.sign = true
+	case "--detach-sign":
+		call.sign, call.detach = true, true
+	case "--armor":
+		call.armor = true
+	case "--locate-keys":
+		call.locate = true
+	case "--batch", "--no-tty", "--with-colons":
+		// We never ask and never write to the terminal anyway.
+	default:
+		return nil, fmt.Errorf("unknown option %s", arg)
+	}
+	return rest, nil
+}
+
+// short takes a word of joined letters. -u takes the rest of the word, or the
+// next word, even an empty one: user.signingKey may be set to nothing.
+func (call *gitCall) short(letters string, rest []string) ([]string, error) {
+	for i, letter := range letters {
+		switch letter {
+		case 'b':
+			call.sign, call.detach = true, true
+		case 's':
+			call.sign = true
+		case 'a':
+			call.armor = true
+		case 'u':
+			if tail := letters[i+1:]; tail != "" {
+				call.key = tail
+				return rest, nil
+			}
+			if len(rest) == 0 {
+				return nil, errors.New("option -u wants a value")
+			}
+			call.key = rest[0]
+			return rest[1:], nil
+		default:
+			return nil, fmt.Errorf("unknown option -%c", letter)
+		}
+	}
+	return rest, nil
+}
+
+// check refuses what would not do what its caller thinks.
+func (call *gitCall) check() error {
+	modes := 0
+	for _, mode := range []bool{call.sign, call.verify, call.locate} {
+		if mode {
+			modes++
+		}
+	}
+	switch {
+	case modes != 1:
+		return errors.New("want one of -bsa and --verify")
+	case call.locate:
+		return nil
+	case call.verify:
+		if len(call.files) != 2 {
+			return errors.New("--verify wants a signature file and a payload, a file or \"-\"")
+		}
+		return nil
+	case !call.detach || !call.armor:
+		return errors.New("only detached, armored signatures are made: want -bsa")
+	case len(call.files) > 1 || len(call.files) == 1 && call.files[0] != "-":
+		return errors.New("the payload is read from standard input, not from a file")
+	case call.statusFD == 1:
+		return errors.New("--status-fd=1 would mix status lines into the signature")
+	}
+	return nil
+}
+
+// runSign signs standard input. Nothing but the armor goes to stdout, and
+// SIG_CREATED, on which git relies, is said only when all of it is out.
+func (call *gitCall) runSign(ctx context.Context, e *env) error {
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	if isNull(e.stdout) {
+		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"))
+	}
+	settings, err := readSettings(ctx, e)
+	if err != nil {
+		return err
+	}
+	sign, closeAll, err := newSigner(settings, e, call.key)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	payload, err := readLimited(e.stdin, maxPayload, "the payload from standard input")
+	if err != nil {
+		return fail(exitUnknown, err)
+	}
+	if len(payload) == 0 {
+		return fail(exitUnknown, errors.New("standard input is closed or empty: there is nothing to sign"))
+	}
+	sig, err := sign.Sign(ctx, payload)
+	if err != nil {
+		code := exitUnknown
+		if errors.Is(err, fakeca.ErrCorrupt) {
+			code = exitEquivocation
+		}
+		return fail(code, fmt.Errorf("signing as git asked: %w", err), "gitseal doctor")
+	}
+	if _, err := e.stdout.Write(sig.Armored); err != nil {
+		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err))
+	}
+	if err := e.stdout.Close(); err != nil {
+		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err))
+	}
+	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", sig.Result.Time.Unix(), fingerprint(&sig.Result.Certificate))
+	if err := call.writeStatus(e, created); err != nil {
+		return fail(exitUnknown, fmt.Errorf("writing the status: %w", err))
+	}
+	return nil
+}
+
+// newSigner returns a signer on the instance in force. key is git's -u
+// argument.
+func newSigner(s *settings, e *env, key string) (*signer.Signer, func(), error) {
+	who, err := s.identity(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := s.instance()
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := in.authority(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	closeAll := func() { _ = a.Close() } // what it has released is durable
+	root, err := verifier.ParseTrustedRoot(a.TrustedRoot())
+	if err != nil {
+		closeAll()
+		return nil, nil, fail(exitUsage, fmt.Errorf("%s: %w", in.dir, err))
+	}
+	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}})
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	sign, err := signer.New(signer.Config{
+		Tokens: localTokens{a, who.Value}, CA: a, Log: a, Timestamper: a, Verifier: v, Now: e.now,
+	})
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return sign, closeAll, nil
+}
+
+// runVerify verifies a signature file over a payload and reports as gpg does.
+// Whatever happens, exactly one verdict goes to the status descriptor: git
+// takes none for "no signature", which a gate may let through.
+func (call *gitCall) runVerify(ctx context.Context, e *env) error {
+	signature, payload, err := call.readInput(e)
+	var verdict *verdict
+	if err == nil {
+		verdict, err = judge(ctx, e, payload, signature)
+	}
+	if err != nil {
+		verdict = undecided()
+	}
+	if werr := call.writeStatus(e, verdict.status); werr != nil {
+		return fail(exitUnknown, errors.Join(err, fmt.Errorf("writing the status: %w", werr)))
+	}
+	if err != nil {
+		return err
+	}
+	for _, line := range verdict.lines {
+		fmt.Fprintf(e.stderr, "gitseal: %s\n", line)
+	}
+	if verdict.hint != "" {
+		fmt.Fprintf(e.stderr, "hint: %s\n", verdict.hint)
+	}
+	return quiet(verdict.exit)
+}
+
+// readInput reads the two files of a --verify call. A signature is read only
+// as far as it takes to know that it is too large.
+func (call *gitCall) readInput(e *env) (signature, payload []byte, err error) {
+	f, err := os.Open(call.files[0])
+	if err != nil {
+		return nil, nil, fail(exitUnknown, fmt.Errorf("reading the signature: %w", err))
+	}
+	defer f.Close() // only read from
+	if signature, err = io.ReadAll(io.LimitReader(f, cms.MaxArmor+1)); err != nil {
+		return nil, nil, fail(exitUnknown, fmt.Errorf("reading the signature: %w", err))
+	}
+	in := e.stdin
+	if name := call.files[1]; name != "-" {
+		if in, err = os.Open(name); err != nil {
+			return nil, nil, fail(exitUnknown, fmt.Errorf("reading the payload: %w", err))
+		}
+		defer in.Close() // only read from
+	}
+	if payload, err = readLimited(in, maxPayload, "the payload"); err != nil {
+		return nil, nil, fail(exitUnknown, err)
+	}
+	return signature, payload, nil
+}
+
+// writeStatus writes status lines to the descriptor that the caller named, if
+// it named one.
+func (call *gitCall) writeStatus(e *env, lines string) error {
+	var out io.Writer
+	switch call.statusFD {
+	case 0:
+		return nil
+	case 1:
+		out = e.stdout
+	case 2:
+		out = e.stderr
+	default:
+		out = os.NewFile(uintptr(call.statusFD), "status")
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(lines, "\n") {
+		b.WriteString("[GNUPG:] " + line + "\n")
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"gitseal/fakeca"
+	"gitseal/gitutil"
+	"gitseal/verifier"
+	"gitseal/verifier/policy"
+)
+
+func initCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name:  "init",
+		Usage: "have git sign and verify with gitseal",
+		Description: "Points git at gitseal, sets up the instance that signs, and allows your own identity.\n" +
+			"Says what it changed; run again, it changes nothing. --undo puts git's configuration back.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "local", Usage: "sign with the local authority, made if there is none (the default)"},
+			&cli.StringFlag{Name: "instance", Usage: "use the instance in `DIR`, which holds a trusted_root.json"},
+			&cli.BoolFlag{Name: "global", Usage: "for all your repositories, not only this one"},
+			&cli.BoolFlag{Name: "undo", Usage: "put git's configuration back as it was"},
+		},
+		Action: func(c *cli.Context) error { return runInit(c, e) },
+	}
+}
+
+// undoKey keeps, in the configuration file that init changed, what it
+// replaced: "KEY" for a key that was not set, "KEY=VALUE" for one that was.
+const undoKey = "gitseal.undo"
+
+func runInit(c *cli.Context, e *env) error {
+	if c.NArg() > 0 {
+		return usage("init takes no arguments")
+	}
+	if c.Bool("local") && c.IsSet("instance") {
+		return usage("--local and --instance exclude one another")
+	}
+	scope := "--local"
+	if c.Bool("global") {
+		scope = "--global"
+	} else if _, err := openRepository(c.Context); err != nil {
+		if errors.Is(err, gitutil.ErrNotRepository) {
+			return fail(exitUsage, notRepository(err), "gitseal init --global   # for all your repositories", "or run it inside a repository")
+		}
+		return err
+	}
+	w := &configWriter{ctx: c.Context, env: e, scope: scope}
+	if c.Bool("undo") {
+		return w.undo()
+	}
+	settings, err := readSettings(c.Context, e)
+	if err != nil {
+		return err
+	}
+
+	// The instance, then whom to allow, and last what makes git use them: a
+	// set-up that fails half way must not leave git calling a program that
+	// cannot sign.
+	changes, err := setUpInstance(c, e, settings)
+	if err != nil {
+		return err
+	}
+	for _, change := range changes {
+		if err := w.set(change[0], change[1]); err != nil {
+			return err
+		}
+	}
+	for _, change := range [][2]string{
+		{"gpg.x509.program", e.program},
+		{"gpg.format", "x509"},
+		{"commit.gpgSign", "true"},
+		{"tag.gpgSign", "true"},
+	} {
+		if err := w.set(change[0], change[1]); err != nil {
+			return err
+		}
+	}
+	if !w.changed {
+		fmt.Fprintf(e.stdout, "git is set up already\n")
+	}
+	return nil
+}
+
+// setUpInstance makes the local authority if it is wanted and missing, allows
+// the user's own identity on it, and returns the configuration that selects
+// the instance.
+func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, err error) {
+	in, err := s.instance()
+	if err != nil {
+		return nil, err
+	}
+	if dir := c.String("instance"); c.IsSet("instance") {
+		if in.dir, err = filepath.Abs(dir); err != nil {
+			return nil, usage("--instance: %v", err)
+		}
+		if err := new(trust).add(filepath.Join(in.dir, trustedRootFile)); err != nil {
+			return nil, err
+		}
+		in.setting.Value = in.dir
+		changes = append(changes, [2]string{"gitseal.instance", in.dir})
+	} else if c.Bool("local") && in.setting.Value != "local" {
+		dir, err := s.authorityDir()
+		if err != nil {
+			return nil, err
+		}
+		in.dir, in.setting.Value = dir.Value, "local"
+		changes = append(changes, [2]string{"gitseal.instance", "local"})
+	}
+	own := in.setting.Value == "local"
+	who, err := s.identity("")
+	if err != nil {
+		return nil, err
+	}
+	if own {
+		if err := createAuthority(e, in.dir); err != nil {
+			return nil, err
+		}
+	}
+	a, err := in.authority(e)
+	if errors.Is(err, errNoAuthority) {
+		fmt.Fprintf(e.stderr, "gitseal: instance %s has no authority of its own: it can verify, but not sign\n", in.dir)
+		return changes, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close() // only read from
+	id := verifier.Identity{Subject: who.Value, Issuer: a.Issuer()}
+	file, added, err := allowIdentity(s, id, policy.Window{})
+	if err != nil {
+		return nil, err
+	}
+	if added {
+		fmt.Fprintf(e.stdout, "allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), file)
+	}
+	return changes, nil
+}
+
+// createAuthority makes the local authority unless there is one.
+func createAuthority(e *env, dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fail(exitUsage, err)
+	}
+	a, err := fakeca.Create(dir, fakeca.Config{Clock: e.now})
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	fmt.Fprintf(e.stdout, "made a local authority in %s (%s)\n", dir, a.Issuer())
+	return a.Close()
+}
+
+// A configWriter changes git's configuration and keeps what it replaced.
+type configWriter struct {
+	ctx     context.Context
+	env     *env
+	scope   string // "--local" or "--global"
+	changed bool
+}
+
+// set sets a key unless it has the value already in this scope.
+func (w *configWriter) set(key, value string) error {
+	old, err := w.get(key)
+	if err != nil {
+		return err
+	}
+	if len(old) == 1 && old[0] == value {
+		return nil
+	}
+	replaced, err := w.get(undoKey)
+	if err != nil {
+		return err
+	}
+	if !hasKey(replaced, key) {
+		record := key
+		if len(old) > 0 {
+			record += "=" + old[len(old)-1]
+		}
+		if err := w.git("--add", undoKey, record); err != nil {
+			return err
+		}
+	}
+	if err := w.git("--replace-all", key, value); err != nil {
+		return err
+	}
+	w.changed = true
+	fmt.Fprintf(w.env.stdout, "git config %s %s %s\n", w.scope, key, shellWord(value))
+	return nil
+}
+
+// undo puts back what set replaced, but for keys that were changed since.
+func (w *configWriter) undo() error {
+	replaced, err := w.get(undoKey)
+	if err != nil {
+		return err
+	}
+	if len(replaced) == 0 {
+		fmt.Fprintf(w.env.stdout, "nothing to undo\n")
+		return nil
+	}
+	for _, record := range replaced {
+		key, old, had := strings.Cut(record, "=")
+		now, err := w.get(key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(now) == 0 || !w.isOurs(key, now[len(now)-1]):
+			fmt.Fprintf(w.env.stdout, "left %s: it was changed since\n", key)
+			continue
+		case had:
+			err = w.git("--replace-all", key, old)
+		default:
+			err = w.git("--unset-all", key)
+		}
+		if err != nil {
+			return err
+		}
+		if had {
+			fmt.Fprintf(w.env.stdout, "git config %s %s %s\n", w.scope, key, shellWord(old))
+		} else {
+			fmt.Fprintf(w.env.stdout, "git config %s --unset %s\n", w.scope, key)
+		}
+	}
+	if err := w.git("--unset-all", undoKey); err != nil {
+		return err
+	}
+	fmt.Fprintf(w.env.stdout, "the authority and the policy were kept\n")
+	return nil
+}
+
+// isOurs reports whether a value is one that set writes.
+func (w *configWriter) isOurs(key, value string) bool {
+	switch key {
+	case "gpg.format":
+		return value == "x509"
+	case "commit.gpgSign", "tag.gpgSign":
+		return value == "true"
+	case "gpg.x509.program":
+		return value == w.env.program || strings.TrimSuffix(filepath.Base(value), ".exe") == "gitseal"
+	}
+	return true // gitseal's own keys
+}
+
+func hasKey(records []string, key string) bool {
+	for _, r := range records {
+		if name, _, _ := strings.Cut(r, "="); name == key {
+			return true
+		}
+	}
+	return false
+}
+
+// get returns the values of a key in this scope alone.
+func (w *configWriter) get(key string) ([]string, error) {
+	out, err := exec.CommandContext(w.ctx, "git", "config", w.scope, "--null", "--get-all", key).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return nil, nil // git's way to say that it is not set
+	}
+	if err != nil {
+		return nil, w.explain("reading "+key, err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), nil
+}
+
+func (w *configWriter) git(args ...string) error {
+	cmd := exec.CommandContext(w.ctx, "git", append([]string{"config", w.scope}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return w.explain("changing git's configuration", fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes())))
+	}
+	return nil
+}
+
+func (w *configWriter) explain(what string, err error) error {
+	return fail(exitUsage, fmt.Errorf("%s (%s): %w", what, w.scope, err))
+}

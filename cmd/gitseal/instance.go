@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gitseal/fakeca"
+	"gitseal/verifier"
+	"gitseal/verifier/policy"
+)
+
+// The two files of an instance directory, by their Sigstore names.
+const (
+	trustedRootFile   = "trusted_root.json"
+	signingConfigFile = "signing_config.json"
+)
+
+// maxTrustedRoot bounds a trusted root file; the public one has 7 kB.
+const maxTrustedRoot = 4 << 20
+
+// maxPolicy bounds a policy file.
+const maxPolicy = 16 << 20
+
+// An instance is the authority and the logs that sign for us.
+type instance struct {
+	setting setting // gitseal.instance
+	dir     string
+}
+
+// instance returns the instance in force: "local", the embedded authority, or
+// a directory.
+func (s *settings) instance() (*instance, error) {
+	v, err := s.lookup("gitseal.instance", "local")
+	if err != nil {
+		return nil, err
+	}
+	if v.Value == "local" {
+		dir, err := s.authorityDir()
+		if err != nil {
+			return nil, err
+		}
+		return &instance{v, dir.Value}, nil
+	}
+	dir, err := s.absolute(v)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("reading gitseal.instance (set in %s): %q is neither \"local\" nor an absolute path", v.Source, v.Value))
+	}
+	return &instance{v, dir}, nil
+}
+
+// setUp is the hint for a machine on which nothing has been set up.
+const setUp = "gitseal init"
+
+// errNoAuthority says that an instance can verify, but not sign.
+var errNoAuthority = errors.New("no authority of its own to sign with")
+
+// authority opens the embedded authority of the instance. The caller closes
+// it.
+func (in *instance) authority(e *env) (*fakeca.Authority, error) {
+	a, err := fakeca.Open(in.dir, fakeca.Config{Clock: e.now})
+	var perm *fakeca.PermissionsError
+	switch {
+	case err == nil:
+		return a, nil
+	case in.setting.Value != "local" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fakeca.ErrIncomplete)):
+		return nil, fail(exitUsage, fmt.Errorf("instance %s has %w", in.dir, errNoAuthority),
+			"git config gitseal.instance local   # sign with the local authority")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail(exitUsage, fmt.Errorf("there is no local authority in %s yet", in.dir), setUp)
+	case errors.Is(err, fakeca.ErrIncomplete):
+		return nil, fail(exitUsage, err, setUp+"   # finishes it")
+	case errors.As(err, &perm):
+		return nil, fail(exitUsage, err, "chmod -R go= "+shellWord(in.dir))
+	case errors.Is(err, fakeca.ErrCorrupt):
+		return nil, fail(exitEquivocation, err)
+	}
+	return nil, fail(exitUsage, err)
+}
+
+// A trust is whom we trust, and where that is written.
+type trust struct {
+	roots   []*verifier.TrustedRoot
+	sources []string // files
+}
+
+// trust reads the trusted roots in force: the instance's own and those of
+// gitseal.trustedRoot; or, where a file is named on the command line, that
+// one alone.
+func (s *settings) trust(file string) (*trust, error) {
+	t := new(trust)
+	if file != "" {
+		return t, t.add(file)
+	}
+	in, err := s.instance()
+	if err != nil {
+		return nil, err
+	}
+	extra, err := s.paths("gitseal.trustedRoot")
+	if err != nil {
+		return nil, err
+	}
+	own := filepath.Join(in.dir, trustedRootFile)
+	err = t.add(own)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && in.setting.isDefault() && len(extra) > 0:
+		// Only verifying, with other people's roots: no instance is needed.
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail(exitUsage, fmt.Errorf("no instance is set up: %s does not exist", own), setUp)
+	case err != nil:
+		return nil, err
+	}
+	for _, v := range extra {
+		if err := t.add(v.Value); err != nil {
+			return nil, fmt.Errorf("reading gitseal.trustedRoot (set in %s): %w", v.Source, err)
+		}
+	}
+	return t, nil
+}
+
+func (t *trust) add(file string) error {
+	data, err := readFile(file, maxTrustedRoot)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	root, err := verifier.ParseTrustedRoot(data)
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("%s: %w", file, err))
+	}
+	t.roots = append(t.roots, root)
+	t.sources = append(t.sources, file)
+	return nil
+}
+
+// verifier returns a verifier under t.
+func (t *trust) verifier() (*verifier.Verifier, error) {
+	return verifier.New(verifier.Config{TrustedRoots: t.roots})
+}
+
+// policy reads the policy in force: the file named on the command line, else
+// the user's. It is nil when there is none: the user's default file does not
+// exist.
+func (s *settings) policy(file string) (*policy.Policy, string, error) {
+	v := setting{Value: file, Source: "--policy"}
+	if file == "" {
+		var err error
+		if v, err = s.policyFile(); err != nil {
+			return nil, "", err
+		}
+	}
+	data, err := readFile(v.Value, maxPolicy)
+	if errors.Is(err, fs.ErrNotExist) && v.isDefault() {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fail(exitUsage, err)
+	}
+	p, err := policy.Parse(v.Value, data)
+	if err != nil {
+		return nil, "", fail(exitUsage, err, "gitseal policy check "+shellWord(v.Value))
+	}
+	return p, v.Value, nil
+}
+
+// readFile reads a regular file of bounded size.
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read from
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading %s: not a regular file", name)
+	}
+	return readLimited(f, limit, name)
+}
+
+// localTokens is the token source of the embedded authority: it vouches for
+// whoever its owner says.
+type localTokens struct {
+	authority *fakeca.Authority
+	subject   string
+}
+
+func (t localTokens) Token(ctx context.Context) (string, error) {
+	return t.authority.Token(ctx, t.subject)
+}
+
+// issuerLabel returns how lines for people name an issuer. The local
+// authority vouches for nobody, and is called what it is.
+func issuerLabel(issuer string) string {
+	if isLocal(issuer) {
+		return printable(issuer) + ", local authority"
+	}
+	return printable(issuer)
+}
+
+func isLocal(issuer string) bool { return strings.HasPrefix(issuer, "gitseal:local:") }

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+	"github.com/urfave/cli/v2"
+
+	"gitseal/verifier"
+	"gitseal/verifier/policy"
+)
+
+func policyCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name:  "policy",
+		Usage: "say who may sign",
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fail(exitUsage, fmt.Errorf("unknown command %q", "policy "+c.Args().First()), "gitseal policy --help")
+			}
+			return cli.ShowSubcommandHelp(c)
+		},
+		Subcommands: []*cli.Command{
+			{
+				Name:      "allow",
+				Usage:     "allow an identity to sign",
+				ArgsUsage: "[SUBJECT]",
+				Description: "Adds an identity to the user's policy. SUBJECT is exact, or a pattern in which * stands\n" +
+					"for any run of characters. Without SUBJECT: your own identity on the local authority.",
+				Flags: []cli.Flag{
+					&cli.StringFlag{Name: "issuer", Usage: "the OpenID Connect `ISSUER` that vouches for SUBJECT; default: the local authority"},
+					&cli.TimestampFlag{Name: "from", Layout: time.RFC3339, Usage: "not before this `TIME` (RFC 3339), by proven time"},
+					&cli.TimestampFlag{Name: "until", Layout: time.RFC3339, Usage: "only before this `TIME`"},
+				},
+				Action: func(c *cli.Context) error { return runAllow(c, e) },
+			},
+			{
+				Name:      "remove",
+				Usage:     "stop allowing an identity",
+				ArgsUsage: "SUBJECT",
+				Flags:     []cli.Flag{&cli.StringFlag{Name: "issuer", Usage: "only by this `ISSUER`"}},
+				Action:    func(c *cli.Context) error { return runRemove(c, e) },
+			},
+			{
+				Name:      "check",
+				Usage:     "check a policy file, the user's by default",
+				ArgsUsage: "[FILE]",
+				Action:    func(c *cli.Context) error { return runCheck(c, e) },
+			},
+		},
+	}
+}
+
+func runAllow(c *cli.Context, e *env) error {
+	if c.NArg() > 1 {
+		return fail(exitUsage, errors.New("policy allow takes one subject"), "gitseal policy allow SUBJECT --issuer ISSUER   # flags may stand before or after")
+	}
+	settings, err := readSettings(c.Context, e)
+	if err != nil {
+		return err
+	}
+	id := verifier.Identity{Subject: c.Args().First(), Issuer: c.String("issuer")}
+	if id.Subject == "" {
+		who, err := settings.identity("")
+		if err != nil {
+			return err
+		}
+		id.Subject = who.Value
+	}
+	if id.Issuer == "" {
+		if id.Issuer, err = localIssuer(settings, e); err != nil {
+			return err
+		}
+	}
+	var window policy.Window
+	if t := c.Timestamp("from"); t != nil {
+		window.From = *t
+	}
+	if t := c.Timestamp("until"); t != nil {
+		window.Until = *t
+	}
+	file, added, err := allowIdentity(settings, id, window)
+	if err != nil {
+		return err
+	}
+	verb := "already allowed"
+	if added {
+		verb = "allowed"
+	}
+	fmt.Fprintf(e.stdout, "%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), file)
+	return nil
+}
+
+// localIssuer returns the issuer of the local authority, which an instance
+// elsewhere does not have.
+func localIssuer(s *settings, e *env) (string, error) {
+	in, err := s.instance()
+	if err != nil {
+		return "", err
+	}
+	a, err := in.authority(e)
+	if err != nil {
+		return "", err
+	}
+	defer a.Close() // only read from
+	return a.Issuer(), nil
+}
+
+// allowIdentity adds an identity to the user's policy file, and reports
+// whether it was not there yet.
+func allowIdentity(s *settings, id verifier.Identity, window policy.Window) (file string, added bool, err error) {
+	entry := policy.Entry{Subject: id.Subject, Issuer: id.Issuer, Window: window}
+	if isPattern(id.Subject) {
+		entry.Subject, entry.SubjectPattern = "", id.Subject
+	}
+	added = true
+	file, err = editPolicy(s, func(data []byte) ([]byte, error) {
+		out, err := policy.Allow(data, entry)
+		if errors.Is(err, policy.ErrPresent) {
+			added = false
+			return data, nil
+		}
+		return out, err
+	})
+	return file, added, err
+}
+
+func isPattern(subject string) bool {
+	for _, r := range subject {
+		if r == '*' {
+			return true
+		}
+	}
+	return false
+}
+
+func runRemove(c *cli.Context, e *env) error {
+	if c.NArg() != 1 {
+		return fail(exitUsage, errors.New("policy remove takes one subject"), "gitseal policy remove SUBJECT [--issuer ISSUER]")
+	}
+	settings, err := readSettings(c.Context, e)
+	if err != nil {
+		return err
+	}
+	var removal *policy.Removal
+	file, err := editPolicy(settings, func(data []byte) ([]byte, error) {
+		var err error
+		removal, err = policy.Remove(data, policy.Match{Subject: c.Args().First(), Issuer: c.String("issuer")})
+		if err != nil {
+			return nil, err
+		}
+		return removal.Text, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, entry := range removal.Removed {
+		fmt.Fprintf(e.stdout, "removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), file)
+	}
+	for _, entry := range removal.Still {
+		fmt.Fprintf(e.stderr, "gitseal: still allowed by identity.%s, which matches %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern))
+	}
+	if len(removal.Removed) == 0 {
+		return fail(exitFinding, fmt.Errorf("%s is not in %s", c.Args().First(), file), "gitseal policy check")
+	}
+	return nil
+}
+
+// editPolicy changes the user's policy file: under a lock, since two commands
+// may run at once, and whole or not at all.
+func editPolicy(s *settings, edit func([]byte) ([]byte, error)) (string, error) {
+	v, err := s.policyFile()
+	if err != nil {
+		return "", err
+	}
+	file := v.Value
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target // a link to where it is kept stays one
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return "", fail(exitUsage, err)
+	}
+	unlock, err := lockedfile.MutexAt(file + ".lock").Lock()
+	if err != nil {
+		return "", fail(exitUsage, fmt.Errorf("locking the policy: %w", err))
+	}
+	defer unlock()
+	data, err := readFile(file, maxPolicy)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fail(exitUsage, err)
+	}
+	out, err := edit(data)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
+		if _, broken := policy.Parse(file, data); len(data) > 0 && broken != nil {
+			return "", fail(exitUsage, err, "gitseal policy check "+shellWord(file))
+		}
+		return "", fail(exitUsage, err)
+	}
+	if string(out) == string(data) {
+		return file, nil
+	}
+	return file, replaceFile(file, out)
+}
+
+// replaceFile writes a file beside its place, syncs it and moves it there, so
+// that a reader sees the old text or the new.
+func replaceFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fail(exitUsage, errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(f.Name())))
+	}
+	return nil
+}
+
+func runCheck(c *cli.Context, e *env) error {
+	if c.NArg() > 1 {
+		return usage("policy check takes one file")
+	}
+	file := c.Args().First()
+	if file == "" {
+		settings, err := readSettings(c.Context, e)
+		if err != nil {
+			return err
+		}
+		v, err := settings.policyFile()
+		if err != nil {
+			return err
+		}
+		file = v.Value
+	}
+	data, err := readFile(file, maxPolicy)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fail(exitUsage, err, "gitseal policy allow   # begins it with your own identity")
+	}
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	p, err := policy.Parse(file, data)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
+	for _, entry := range p.Identities() {
+		fmt.Fprintf(e.stdout, "%s: %s (%s), %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
+	}
+	warnings := policy.Lint(p, e.now())
+	for _, w := range warnings {
+		fmt.Fprintf(e.stdout, "warning: %s\n", printable(w.String()))
+	}
+	if len(warnings) > 0 {
+		return quiet(exitFinding)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this test binary as gitseal: it stands on the
+// PATH under that name, so that git can call it too.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gitseal": main, "parallel": parallel})
+}
+
+// TestScripts runs testdata/script/*.txtar, one file for one story. Each has a
+// home directory of its own; the commands that scripts have beyond those of
+// testscript are in commands_test.go.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		Setup:               setUpScript,
+		Condition:           condition,
+		Cmds:                scriptCommands,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: false,
+	})
+}
+
+// gitConfig is the configuration of the user that scripts run as.
+const gitConfig = `[user]
+	name = Alice Example
+	email = alice@example.com
+[init]
+	defaultBranch = main
+[advice]
+	detachedHead = false
+[commit]
+	status = false
+[protocol "file"]
+	allow = always
+`
+
+func setUpScript(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	for _, dir := range []string{home, filepath.Join(home, "config"), filepath.Join(home, "data"), filepath.Join(home, "cache")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	config := filepath.Join(home, ".gitconfig")
+	e.Vars = append(e.Vars,
+		"HOME="+home,
+		"USERPROFILE="+home,
+		"XDG_CONFIG_HOME="+filepath.Join(home, "config"),
+		"XDG_DATA_HOME="+filepath.Join(home, "data"),
+		"XDG_CACHE_HOME="+filepath.Join(home, "cache"),
+		"AUTHORITY="+filepath.Join(home, "data", "gitseal", "authority"),
+		"POLICY="+filepath.Join(home, "config", "gitseal", "policy.toml"),
+		"GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL="+config,
+		"GIT_CEILING_DIRECTORIES="+e.WorkDir,
+		"GIT_TERMINAL_PROMPT=0",
+		"GIT_EDITOR=true",
+		"GIT_MERGE_AUTOEDIT=no",
+		"GORACE=atexit_sleep_ms=0", // a program built with -race waits a second otherwise
+		"LC_ALL=C",
+		"TZ=UTC",
+	)
+	return os.WriteFile(config, []byte(gitConfig), 0o600)
+}
+
+// condition adds to the conditions of scripts git:VERSION, for at least that
+// version, and root, for the user to whom permissions mean nothing.
+func condition(cond string) (bool, error) {
+	if cond == "root" {
+		return os.Geteuid() == 0, nil
+	}
+	want, ok := strings.CutPrefix(cond, "git:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	out, err := exec.Command("git", "version").Output()
+	if err != nil {
+		return false, err
+	}
+	have := regexp.MustCompile(`\d+\.\d+`).FindString(string(out))
+	return !versionLess(have, want), nil
+}
+
+// versionLess compares two versions of two numbers.
+func versionLess(a, b string) bool {
+	parse := func(v string) (n [2]int) {
+		major, minor, _ := strings.Cut(v, ".")
+		n[0], _ = strconv.Atoi(major)
+		n[1], _ = strconv.Atoi(minor)
+		return n
+	}
+	x, y := parse(a), parse(b)
+	return x[0] < y[0] || x[0] == y[0] && x[1] < y[1]
+}

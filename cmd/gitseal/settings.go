@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"gitseal/gitutil"
+)
+
+// A setting is the value of a configuration key and where it was set.
+type setting struct {
+	Key    string // "gitseal.policy"
+	Value  string
+	Source string // "default", "environment GITSEAL_POLICY", or git's origin of the value
+}
+
+// isDefault reports whether nobody set the value.
+func (s setting) isDefault() bool { return s.Source == "default" }
+
+// settings reads gitseal's configuration: the environment (GITSEAL_POLICY)
+// before git's configuration (gitseal.policy) before the default. A value
+// that does not parse is an error that names the key and where it was set.
+type settings struct {
+	git    gitutil.GitConfig
+	getenv func(string) string
+}
+
+// readSettings reads git's configuration with one child process.
+func readSettings(ctx context.Context, e *env) (*settings, error) {
+	cfg, err := gitutil.ReadConfig(ctx, gitutil.Config{})
+	if err != nil {
+		return nil, unusable(err)
+	}
+	return &settings{cfg, e.getenv}, nil
+}
+
+// envName returns the variable that overrides a key: GITSEAL_ANY_IDENTITY for
+// gitseal.anyIdentity.
+func envName(key string) string {
+	var b strings.Builder
+	b.WriteString("GITSEAL_")
+	for _, r := range strings.TrimPrefix(key, "gitseal.") {
+		if r >= 'A' && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteString(strings.ToUpper(string(r)))
+	}
+	return b.String()
+}
+
+// lookup returns the setting for a key, or unset.
+func (s *settings) lookup(key, unset string) (setting, error) {
+	if v := s.getenv(envName(key)); v != "" {
+		return setting{key, v, "environment " + envName(key)}, nil
+	}
+	value, err := s.git.String(key, unset)
+	if err != nil {
+		return setting{}, fail(exitUsage, err)
+	}
+	if entry, ok := s.git.Get(key); ok {
+		return setting{key, value, entry.Origin}, nil
+	}
+	return setting{key, unset, "default"}, nil
+}
+
+// flag returns the setting for a key that is true or false.
+func (s *settings) flag(key string, unset bool) (bool, setting, error) {
+	name := envName(key)
+	if v := s.getenv(name); v != "" {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return false, setting{}, usage("reading %s: %q is not true or false", name, v)
+		}
+		return b, setting{key, strconv.FormatBool(b), "environment " + name}, nil
+	}
+	b, err := s.git.Bool(key, unset)
+	if err != nil {
+		return false, setting{}, fail(exitUsage, err)
+	}
+	origin := "default"
+	if entry, ok := s.git.Get(key); ok {
+		origin = entry.Origin
+	}
+	return b, setting{key, strconv.FormatBool(b), origin}, nil
+}
+
+// path returns the setting for a key that is a file or directory. "~/" stands
+// for the home directory. A relative path is refused: it would name another
+// file in each directory, in a checkout one that its author chose.
+func (s *settings) path(key, unset string) (setting, error) {
+	v, err := s.lookup(key, unset)
+	if err != nil {
+		return v, err
+	}
+	v.Value, err = s.absolute(v)
+	return v, err
+}
+
+// paths returns the settings for a key that may be given several times; in
+// the environment they are separated as in PATH.
+func (s *settings) paths(key string) ([]setting, error) {
+	var all []setting
+	if v := s.getenv(envName(key)); v != "" {
+		for _, one := range filepath.SplitList(v) {
+			all = append(all, setting{key, one, "environment " + envName(key)})
+		}
+	} else {
+		for _, entry := range s.git.GetAll(key) {
+			all = append(all, setting{key, entry.Value, entry.Origin})
+		}
+	}
+	for i := range all {
+		var err error
+		if all[i].Value, err = s.absolute(all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (s *settings) absolute(v setting) (string, error) {
+	path := v.Value
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", usage("reading %s (set in %s): %v", v.Key, v.Source, err)
+		}
+		path = filepath.Join(home, rest)
+	}
+	if !filepath.IsAbs(path) {
+		return "", usage("reading %s (set in %s): %q is not an absolute path", v.Key, v.Source, v.Value)
+	}
+	return filepath.Clean(path), nil
+}
+
+// baseDir returns where files of a kind belong: $XDG_kind_HOME, or rest below
+// the home directory; on Windows below %AppData%.
+func (s *settings) baseDir(variable, rest string) (string, error) {
+	if dir := s.getenv(variable); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	if runtime.GOOS == "windows" {
+		dir, err := os.UserConfigDir()
+		if err != nil {
+			return "", usage("finding the application data directory: %v", err)
+		}
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usage("finding the home directory: %v", err)
+	}
+	return filepath.Join(home, rest), nil
+}
+
+// policyFile returns where the user's policy is.
+func (s *settings) policyFile() (setting, error) {
+	dir, err := s.baseDir("XDG_CONFIG_HOME", ".config")
+	if err != nil {
+		return setting{}, err
+	}
+	return s.path("gitseal.policy", filepath.Join(dir, "gitseal", "policy.toml"))
+}
+
+// authorityDir returns where the embedded authority of the local instance is.
+func (s *settings) authorityDir() (setting, error) {
+	dir, err := s.baseDir("XDG_DATA_HOME", filepath.Join(".local", "share"))
+	if err != nil {
+		return setting{}, err
+	}
+	return s.path("gitseal.authority", filepath.Join(dir, "gitseal", "authority"))
+}
+
+// anyIdentity returns whether a valid signature by anyone counts as good when
+// no policy is in force.
+func (s *settings) anyIdentity() (bool, setting, error) {
+	return s.flag("gitseal.anyIdentity", false)
+}
+
+// identity returns who the local authority certifies: gitseal.identity, else
+// git's user.email, else the address in key, git's name for the signing key
+// ("A U Thor <a@example.com>").
+func (s *settings) identity(key string) (setting, error) {
+	v, err := s.lookup("gitseal.identity", "")
+	if err != nil || v.Value != "" {
+		return v, err
+	}
+	email, err := s.git.String("user.email", "")
+	if err != nil {
+		return setting{}, fail(exitUsage, err)
+	}
+	if email != "" {
+		entry, _ := s.git.Get("user.email")
+		return setting{"user.email", email, entry.Origin}, nil
+	}
+	if i := strings.LastIndexByte(key, '<'); i >= 0 && strings.HasSuffix(key, ">") && i+2 < len(key) {
+		return setting{"committer", key[i+1 : len(key)-1], "git's -u argument"}, nil
+	}
+	return setting{}, fail(exitUsage, fmt.Errorf("no identity to sign as: neither gitseal.identity nor user.email is set"),
+		`git config --global user.email "you@example.com"`)
+}

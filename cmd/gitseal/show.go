@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"gitseal/verifier"
+)
+
+func showCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "show everything a signature says, verified or marked unverified",
+		ArgsUsage: "[REV]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "trusted-root", Usage: "trust what `FILE`, a trusted_root.json, names, and nothing else"},
+			formatFlag(),
+		},
+		Action: func(c *cli.Context) error { return runShow(c, e) },
+	}
+}
+
+func runShow(c *cli.Context, e *env) error {
+	asJSON, err := checkFormat(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 1 {
+		return usage("show takes one revision, not %d", c.NArg())
+	}
+	settings, err := readSettings(c.Context, e)
+	if err != nil {
+		return err
+	}
+	trust, err := settings.trust(c.String("trusted-root"))
+	if err != nil {
+		return err
+	}
+	v, err := trust.verifier()
+	if err != nil {
+		return err
+	}
+	repo, err := openRepository(c.Context)
+	if err != nil {
+		return err
+	}
+	rev := c.Args().First()
+	if rev == "" {
+		rev = "HEAD"
+	}
+	obj, err := readSigned(c.Context, repo, rev)
+	if err != nil {
+		return err
+	}
+	// Show judges the signature, not the signer: it says who signed, and
+	// leaves it to verify to say whether they may.
+	j, err := judgeObject(v, obj, repo.ObjectFormat(), verifier.AnyIdentity{})
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(e, struct {
+			Schema string `json:"schema"`
+			objectJSON
+		}{"gitseal.show/1", j.json()})
+	} else if _, err = e.stdout.WriteString(joinLines(j.show())); err != nil {
+		err = fmt.Errorf("writing the answer: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	return quiet(j.exit())
+}
+
+// show returns the object's signature as text, one fact a line.
+func (j *judged) show() []string {
+	doc := j.json()
+	var lines []string
+	add := func(name, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("%-14s %s", name, printable(fmt.Sprintf(format, args...))))
+	}
+	add(j.typ, "%s", j.oid)
+	add("class", "%s", j.class)
+	if j.err != nil {
+		add("error", "%s", oneLine(j.err.Error()))
+	}
+	s := doc.Signature
+	if s == nil {
+		return lines
+	}
+	if !s.Checked {
+		lines = append(lines, "", "UNVERIFIED: what follows is only what the signature claims.")
+	}
+	if id := s.Identity; id != nil {
+		add("identity", "%s (%s)", id.Subject, id.SubjectType)
+		add("issuer", "%s", issuerLabel(id.Issuer))
+	}
+	if s.Time != "" {
+		add("proven time", "%s", s.Time)
+	}
+	for _, t := range s.Times {
+		add("time", "%s", strings.TrimSpace(t.Time+" by "+t.Source+" "+t.Authority))
+	}
+	if s.SigningTime != "" {
+		add("signer's clock", "%s (a claim, not evidence)", s.SigningTime)
+	}
+	if l := s.Log; l != nil {
+		add("log", "%s", strings.TrimSpace(l.URL+" "+l.Origin))
+		add("log id", "%s", l.ID)
+		add("entry", "%d (leaf %d of %d, root %s)", l.Index, l.TreeIndex, l.TreeSize, l.RootHash)
+	}
+	if c := s.Certificate; c != nil {
+		add("certificate", "%s", c.Fingerprint)
+		add("serial number", "%s", c.Serial)
+		add("issued by", "%s", c.IssuerName)
+		add("valid", "%s to %s", c.NotBefore, c.NotAfter)
+	}
+	for _, claim := range j.claims() {
+		add("claim", "%s: %s", claim.Name, claim.Value)
+	}
+	if s.TrustedRoot != "" {
+		add("trusted root", "%s", s.TrustedRoot)
+	}
+	for _, note := range s.Notes {
+		add("note", "%s", note)
+	}
+	for _, check := range doc.Checks {
+		verdict := "passed"
+		if !check.Passed {
+			verdict = "FAILED"
+		}
+		add("check", "%s %s", check.Check, verdict)
+	}
+	return lines
+}
+
+// claims returns what the certificate says of a CI run, in its order.
+func (j *judged) claims() []verifier.Claim {
+	switch {
+	case j.result != nil:
+		return j.result.Certificate.Claims
+	case j.failure != nil && j.failure.Unverified.Certificate != nil:
+		return j.failure.Unverified.Certificate.Claims
+	}
+	return nil
+}
