@@ -1,0 +1,116 @@
+package gitseal
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rules is the import graph that docs/ARCHITECTURE.md draws: what each
+// package may import of this module, and of the standard library's packages
+// that reach outside the process, in code that is not a test. A package that
+// is not here fails the test, so that a new one is placed on purpose.
+var rules = map[string]struct{ own, outside []string }{
+	"internal/cms":    {nil, nil},
+	"internal/tlog":   {nil, nil},
+	"internal/trust":  {nil, nil},
+	"gitutil":         {nil, []string{"os", "os/exec"}},
+	"verifier":        {[]string{"internal/cms", "internal/tlog", "internal/trust"}, nil},
+	"verifier/policy": {[]string{"verifier"}, nil},
+	"verifier/report": {[]string{"verifier"}, nil},
+	"verifier/audit":  {[]string{"gitutil", "verifier", "verifier/policy", "verifier/report"}, nil},
+	"fakeca":          {[]string{"internal/trust"}, []string{"os"}},
+	"signer":          {[]string{"internal/cms", "internal/tlog", "verifier"}, nil},
+	"cmd/gitseal": {[]string{"fakeca", "gitutil", "internal/cms", "signer", "verifier", "verifier/audit", "verifier/policy", "verifier/report"},
+		[]string{"os", "os/exec", "syscall"}},
+}
+
+// outside are the packages that open files, sockets or processes, or tell the
+// time of day to whoever did not pass it in.
+var outside = []string{"net", "net/http", "os", "os/exec", "syscall", "plugin"}
+
+// tooling are folders with programs for building and measuring, which ship
+// with no one.
+var tooling = []string{"bench", "tools"}
+
+func TestImports(t *testing.T) {
+	seen := make(map[string]bool)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" || slices.Contains(tooling, path)) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		rule, ok := rules[pkg]
+		if !ok {
+			t.Errorf("%s: package %s has no rule", path, pkg)
+		}
+		seen[pkg] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if own, ok := strings.CutPrefix(name, "gitseal/"); ok && !slices.Contains(rule.own, own) {
+				t.Errorf("%s imports %s, which %s may not", path, name, pkg)
+			}
+			if slices.Contains(outside, name) && !slices.Contains(rule.outside, name) {
+				t.Errorf("%s imports %s, which %s may not", path, name, pkg)
+			}
+			if strings.HasPrefix(name, "github.com/sigstore/") || strings.HasPrefix(name, "github.com/go-git/") {
+				t.Errorf("%s imports %s, which only tests may", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range rules {
+		if !seen[pkg] {
+			t.Errorf("rule for %s, which does not exist", pkg)
+		}
+	}
+}
+
+// TestVerifyingSideTellsNoTime holds the verifying packages to times that
+// were passed in.
+func TestVerifyingSideTellsNoTime(t *testing.T) {
+	for pkg := range rules {
+		if !strings.HasPrefix(pkg, "verifier") && !strings.HasPrefix(pkg, "internal/") || pkg == "verifier/audit" {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			src, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(src, []byte("time.Now(")) || bytes.Contains(src, []byte("time.Since(")) {
+				t.Errorf("%s looks at the clock", path)
+			}
+		}
+	}
+}
