@@ -110,7 +110,7 @@ func keyID(spki []byte) ([]byte, error) {
 func subjectKeyID(id []byte) []byte { return extension(oidSubjectKeyID, octetString(id)) }
 
 func authorityKeyID(id []byte) []byte {
-	return extension(oidAuthorityKeyID, sequence(element(tagContext|0, id)))
+	return extension(oidAuthorityKeyID, sequence(element(tagContext, id)))
 }
 
 // organization is the subject organization in every certificate of an
