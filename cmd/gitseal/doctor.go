@@ -210,6 +210,6 @@ func (d *doctor) sign(ctx context.Context, s *settings) {
 	case verdict.exit != exitGood:
 		d.fail(verdict.hint, "verifying what you sign: %s", strings.Join(verdict.lines, "; "))
 	default:
-		d.ok("verifying works: git will call it good")
+		d.ok("verifying works: what you sign is good")
 	}
 }

@@ -137,7 +137,7 @@ func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, er
 	}
 	defer a.Close() // only read from
 	id := verifier.Identity{Subject: who.Value, Issuer: a.Issuer()}
-	file, added, err := allowIdentity(s, id, policy.Window{})
+	file, added, err := allowEntry(s, policy.Entry{Subject: id.Subject, Issuer: id.Issuer})
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 	case errors.Is(err, fakeca.ErrIncomplete):
 		return nil, fail(exitUsage, err, setUp+"   # finishes it")
 	case errors.As(err, &perm):
-		return nil, fail(exitUsage, err, "chmod -R go= "+shellWord(in.dir))
+		return nil, fail(exitUsage, perm, "chmod -R go= "+shellWord(in.dir))
 	case errors.Is(err, fakeca.ErrCorrupt):
 		return nil, fail(exitEquivocation, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
@@ -84,7 +85,11 @@ func runAllow(c *cli.Context, e *env) error {
 	if t := c.Timestamp("until"); t != nil {
 		window.Until = *t
 	}
-	file, added, err := allowIdentity(settings, id, window)
+	entry := policy.Entry{Subject: id.Subject, Issuer: id.Issuer, Window: window}
+	if isPattern(c.Args().First()) {
+		entry.Subject, entry.SubjectPattern = "", id.Subject
+	}
+	file, added, err := allowEntry(settings, entry)
 	if err != nil {
 		return err
 	}
@@ -111,13 +116,9 @@ func localIssuer(s *settings, e *env) (string, error) {
 	return a.Issuer(), nil
 }
 
-// allowIdentity adds an identity to the user's policy file, and reports
-// whether it was not there yet.
-func allowIdentity(s *settings, id verifier.Identity, window policy.Window) (file string, added bool, err error) {
-	entry := policy.Entry{Subject: id.Subject, Issuer: id.Issuer, Window: window}
-	if isPattern(id.Subject) {
-		entry.Subject, entry.SubjectPattern = "", id.Subject
-	}
+// allowEntry adds an identity to the user's policy file, and reports whether
+// it was not there yet.
+func allowEntry(s *settings, entry policy.Entry) (file string, added bool, err error) {
 	added = true
 	file, err = editPolicy(s, func(data []byte) ([]byte, error) {
 		out, err := policy.Allow(data, entry)
@@ -130,14 +131,7 @@ func allowIdentity(s *settings, id verifier.Identity, window policy.Window) (fil
 	return file, added, err
 }
 
-func isPattern(subject string) bool {
-	for _, r := range subject {
-		if r == '*' {
-			return true
-		}
-	}
-	return false
-}
+func isPattern(subject string) bool { return strings.Contains(subject, "*") }
 
 func runRemove(c *cli.Context, e *env) error {
 	if c.NArg() != 1 {
@@ -254,7 +248,11 @@ func runCheck(c *cli.Context, e *env) error {
 		return fail(exitUsage, err)
 	}
 	for _, entry := range p.Identities() {
-		fmt.Fprintf(e.stdout, "%s: %s (%s), %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
+		kind := ""
+		if entry.SubjectPattern != "" {
+			kind = "pattern "
+		}
+		fmt.Fprintf(e.stdout, "%s: %s%s (%s), %s\n", printable(entry.Name), kind, printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
 	}
 	warnings := policy.Lint(p, e.now())
 	for _, w := range warnings {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,7 @@ func (s setting) isDefault() bool { return s.Source == "default" }
 type settings struct {
 	git    gitutil.GitConfig
 	getenv func(string) string
+	asked  []string // the keys that were looked for in git
 }
 
 // readSettings reads git's configuration with one child process.
@@ -36,7 +38,21 @@ func readSettings(ctx context.Context, e *env) (*settings, error) {
 	if err != nil {
 		return nil, unusable(err)
 	}
-	return &settings{cfg, e.getenv}, nil
+	return &settings{git: cfg, getenv: e.getenv}, nil
+}
+
+// config returns git's configuration to look for a key in.
+func (s *settings) config(key string) gitutil.GitConfig {
+	s.asked = append(s.asked, key)
+	return s.git
+}
+
+// agree reports whether each key that was looked for in s has the same value
+// in git's configuration as it is.
+func (s *settings) agree(git gitutil.GitConfig) bool {
+	return !slices.ContainsFunc(s.asked, func(key string) bool {
+		return !slices.Equal(s.git.GetAll(key), git.GetAll(key))
+	})
 }
 
 // envName returns the variable that overrides a key: GITSEAL_ANY_IDENTITY for
@@ -58,7 +74,7 @@ func (s *settings) lookup(key, unset string) (setting, error) {
 	if v := s.getenv(envName(key)); v != "" {
 		return setting{key, v, "environment " + envName(key)}, nil
 	}
-	value, err := s.git.String(key, unset)
+	value, err := s.config(key).String(key, unset)
 	if err != nil {
 		return setting{}, fail(exitUsage, err)
 	}
@@ -78,7 +94,7 @@ func (s *settings) flag(key string, unset bool) (bool, setting, error) {
 		}
 		return b, setting{key, strconv.FormatBool(b), "environment " + name}, nil
 	}
-	b, err := s.git.Bool(key, unset)
+	b, err := s.config(key).Bool(key, unset)
 	if err != nil {
 		return false, setting{}, fail(exitUsage, err)
 	}
@@ -110,7 +126,7 @@ func (s *settings) paths(key string) ([]setting, error) {
 			all = append(all, setting{key, one, "environment " + envName(key)})
 		}
 	} else {
-		for _, entry := range s.git.GetAll(key) {
+		for _, entry := range s.config(key).GetAll(key) {
 			all = append(all, setting{key, entry.Value, entry.Origin})
 		}
 	}
@@ -186,11 +202,19 @@ func (s *settings) anyIdentity() (bool, setting, error) {
 // git's user.email, else the address in key, git's name for the signing key
 // ("A U Thor <a@example.com>").
 func (s *settings) identity(key string) (setting, error) {
+	v, err := s.findIdentity(key)
+	if err == nil && printable(v.Value) != v.Value {
+		return setting{}, usage("reading %s (set in %s): %q is not a line of text", v.Key, v.Source, v.Value)
+	}
+	return v, err
+}
+
+func (s *settings) findIdentity(key string) (setting, error) {
 	v, err := s.lookup("gitseal.identity", "")
 	if err != nil || v.Value != "" {
 		return v, err
 	}
-	email, err := s.git.String("user.email", "")
+	email, err := s.config("user.email").String("user.email", "")
 	if err != nil {
 		return setting{}, fail(exitUsage, err)
 	}

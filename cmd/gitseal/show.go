@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -55,10 +56,14 @@ func runShow(c *cli.Context, e *env) error {
 		return err
 	}
 	// Show judges the signature, not the signer: it says who signed, and
-	// leaves it to verify to say whether they may.
+	// leaves it to verify to say whether they may. The check that anybody
+	// passes is not shown.
 	j, err := judgeObject(v, obj, repo.ObjectFormat(), verifier.AnyIdentity{})
 	if err != nil {
 		return err
+	}
+	if j.result != nil {
+		j.result.Passed = slices.DeleteFunc(j.result.Passed, func(c verifier.Check) bool { return c == verifier.CheckIdentity })
 	}
 	if asJSON {
 		err = writeJSON(e, struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitseal/verifier"
+	"gitseal/verifier/policy"
 )
 
 // noKey stands for a fingerprint where there is none: git takes the word
@@ -30,12 +31,34 @@ const (
 
 // judge verifies a signature under the trust and the policy in force. An
 // error means that this could not be tried.
+//
+// To read git's configuration takes a process, which takes as long as all the
+// rest. So meanwhile the signature is judged as if nothing were configured,
+// which is how it mostly is; that holds if nothing that was looked for turns
+// out to be set.
 func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
-	settings, err := readSettings(ctx, e)
-	if err != nil {
-		return nil, err
+	var configured *settings
+	var configErr error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		configured, configErr = readSettings(ctx, e)
+	}()
+	assumed := &settings{getenv: e.getenv}
+	verdict, err := assumed.judge(payload, signature)
+	<-read
+	if configErr != nil {
+		return nil, configErr
 	}
-	trust, err := settings.trust("")
+	if assumed.agree(configured.git) {
+		return verdict, err
+	}
+	return configured.judge(payload, signature)
+}
+
+// judge verifies a signature under these settings.
+func (s *settings) judge(payload, signature []byte) (*verdict, error) {
+	trust, err := s.trust("")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +66,7 @@ func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, er
 	if err != nil {
 		return nil, err
 	}
-	policy, source, err := settings.policy("")
+	policy, source, err := s.policy("")
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +77,7 @@ func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, er
 		}
 		return good(result, "TRUST_FULLY 0 shell"), nil
 	}
-	anyone, _, err := settings.anyIdentity()
+	anyone, _, err := s.anyIdentity()
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +132,18 @@ func refused(err error, policySource string) *verdict {
 	switch {
 	case verr.Valid != nil:
 		r := verr.Valid
-		id := r.Certificate.Identity
+		hint := allowCommand(r.Certificate.Identity)
+		var not *policy.NotAllowedError
+		if errors.As(err, &not) && not.Reason != policy.UnknownIdentity {
+			hint = "" // the policy means it
+		}
 		return &verdict{
 			status: errsig(&r.Certificate, r.Time.Unix(), rcUnknownKey, "TRUST_NEVER 0 shell"),
 			lines: []string{
 				madeLine(r),
 				fmt.Sprintf("valid signature, but not allowed by %s: %s", policySource, oneLine(verr.Error())),
 			},
-			hint: allowCommand(id),
+			hint: hint,
 			exit: exitFinding,
 		}
 	case verr.Class == verifier.BadSignature:
