@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -43,6 +44,30 @@ var claimNames = map[int]string{
 	15: "SourceRepositoryIdentifier", 16: "SourceRepositoryOwnerURI", 17: "SourceRepositoryOwnerIdentifier",
 	18: "BuildConfigURI", 19: "BuildConfigDigest", 20: "BuildTrigger", 21: "RunInvocationURI",
 	22: "SourceRepositoryVisibilityAtSigning", 23: "DeploymentEnvironment", 24: "TokenSubject",
+}
+
+// What a signature brings along is bounded before it is used: checking with
+// an RSA key costs the square of its size, and printing a name that of its
+// length. Sigstore's certificates have 3 kB; crypto/tls knows the same bound
+// for keys.
+const (
+	maxCertificate = 1 << 15 // bytes
+	maxRSAKey      = 8192    // bits
+)
+
+// parseCertificate reads a certificate that nobody vouches for yet.
+func parseCertificate(der []byte) (*x509.Certificate, error) {
+	if len(der) > maxCertificate {
+		return nil, fmt.Errorf("certificate of %d bytes, more than the limit of %d", len(der), maxCertificate)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSAKey {
+		return nil, fmt.Errorf("RSA key of %d bits, more than the limit of %d", key.N.BitLen(), maxRSAKey)
+	}
+	return cert, nil
 }
 
 // readCertificate reads who cert speaks for. The Certificate is filled as far

@@ -58,7 +58,6 @@ func newAuthority(a *trust.Authority) *authority {
 // and the authority itself, valid at each of the times. It returns the
 // certificate that issued the leaf.
 func (r *root) chain(s *signature, times []time.Time) (issuer *x509.Certificate, err error) {
-	err = fmt.Errorf("certificate issued by %q, not by an authority of the trusted root", s.leaf.Issuer)
 	for _, ca := range r.cas {
 		path, perr := ca.path(s.leaf, s.extra, x509.ExtKeyUsageCodeSigning)
 		if perr == nil {
@@ -72,6 +71,9 @@ func (r *root) chain(s *signature, times []time.Time) (issuer *x509.Certificate,
 		if !errors.Is(perr, errNoPath) {
 			err = perr
 		}
+	}
+	if err == nil {
+		err = fmt.Errorf("certificate issued by %q, not by an authority of the trusted root", s.leaf.Issuer)
 	}
 	return nil, err
 }
@@ -94,7 +96,7 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, usag
 			path = append(path, a.Chain[i:]...)
 			return path, fit(path, usage)
 		}
-		i := slices.IndexFunc(extra, func(c *x509.Certificate) bool { return issues(c, cert) && c != cert })
+		i := slices.IndexFunc(extra, func(c *x509.Certificate) bool { return c.IsCA && issues(c, cert) && c != cert })
 		if i < 0 {
 			return nil, errNoPath
 		}

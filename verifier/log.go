@@ -41,14 +41,14 @@ func (r *root) checkLog(s *signature) (*loggedEntry, *VerifyError) {
 	}
 	promise := s.entry.Promise
 	promised := promise != nil && len(promise.SET) > 0
-	proven := s.entry.Proof != nil && len(s.entry.Proof.Checkpoint) > 0
+	proven := s.entry.Proof != nil
 	if generation == 2 && promised {
 		return nil, s.fail(CheckPromise, BadLogProof, errors.New("a Rekor v2 log gives no signed entry timestamp, but one is embedded"))
 	}
+	if proven && len(s.entry.Proof.Checkpoint) == 0 {
+		return nil, s.fail(CheckCheckpoint, BadLogProof, errors.New("the inclusion proof has no checkpoint"))
+	}
 	if !promised && !proven {
-		if s.entry.Proof != nil {
-			return nil, s.fail(CheckCheckpoint, BadLogProof, errors.New("the inclusion proof has no checkpoint"))
-		}
 		return nil, nil
 	}
 	s.pass(CheckLogEntry)
@@ -60,7 +60,7 @@ func (r *root) checkLog(s *signature) (*loggedEntry, *VerifyError) {
 			return nil, s.fail(CheckPromise, BadLogProof, err)
 		}
 		s.pass(CheckPromise)
-		logged.facts.Index, logged.facts.GlobalIndex = e.LogIndex, true
+		logged.facts.Index, logged.facts.IndexKnown = e.LogIndex, true
 	}
 	if proven {
 		if verr := s.checkProof(logged, body); verr != nil {
@@ -105,7 +105,7 @@ func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
 	facts.Origin = checkpoint.Checkpoint.Origin
 	facts.TreeIndex, facts.TreeSize, facts.RootHash = inclusion.Index, inclusion.Size, checkpoint.Checkpoint.Root
 	if facts.Generation == 2 {
-		facts.Index, facts.GlobalIndex = proof.LogIndex, true
+		facts.Index, facts.IndexKnown = proof.LogIndex, true
 	}
 	return nil
 }

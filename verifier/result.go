@@ -69,11 +69,11 @@ type Claim struct {
 
 // A LogEntry is where a signature stands in a transparency log.
 type LogEntry struct {
-	LogID       [32]byte
-	URL         string // the log's base URL in the trusted root
-	Generation  int    // 1: Rekor v1, 2: Rekor v2
-	Index       int64  // the entry's index in the log; for Rekor v1 across its shards
-	GlobalIndex bool   // Index is signed by the log (Rekor v1's promise, or the tree itself)
+	LogID      [32]byte
+	URL        string // the log's base URL in the trusted root
+	Generation int    // 1: Rekor v1, 2: Rekor v2
+	Index      int64  // the entry's index in the log; for Rekor v1 across its shards
+	IndexKnown bool   // false where a Rekor v1 entry has no promise, which alone vouches for Index
 
 	// From the inclusion proof; zero where a Rekor v1 promise stands alone.
 	Origin    string

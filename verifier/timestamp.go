@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -63,9 +64,11 @@ func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error
 	// The certificates the token carries, if it carries any.
 	var carried []*x509.Certificate
 	for _, der := range token.SignedData.Certificates {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return ProvenTime{}, fmt.Errorf("reading its certificate: %w", err)
+		cert := r.stampCertificate(der)
+		if cert == nil {
+			if cert, err = parseCertificate(der); err != nil {
+				return ProvenTime{}, fmt.Errorf("reading its certificate: %w", err)
+			}
 		}
 		carried = append(carried, cert)
 	}
@@ -87,6 +90,20 @@ func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error
 		}
 	}
 	return ProvenTime{}, err
+}
+
+// stampCertificate returns the certificate of a time-stamp authority of the
+// trusted root that der is, or nil. Most tokens carry one of those, which has
+// been read already.
+func (r *root) stampCertificate(der []byte) *x509.Certificate {
+	for _, tsa := range r.tsas {
+		for _, cert := range tsa.Chain {
+			if bytes.Equal(cert.Raw, der) {
+				return cert
+			}
+		}
+	}
+	return nil
 }
 
 // stamper returns the path of certificates from the one that signed a token up

@@ -79,7 +79,7 @@ func (s *signature) readCMS() error {
 func (s *signature) readCertificates() error {
 	var unreadable error
 	for _, der := range s.cms.Certificates {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := parseCertificate(der)
 		switch {
 		case err != nil:
 			unreadable = err
@@ -187,7 +187,7 @@ func (s *signature) claims() Unverified {
 		u.Certificate = &c
 	}
 	if e := s.entry; e != nil {
-		u.Log = &LogEntry{LogID: [32]byte(e.LogID), Index: e.LogIndex}
+		u.Log = &LogEntry{LogID: [32]byte(e.LogID), Index: e.LogIndex, IndexKnown: true}
 		if e.IntegratedTime > 0 {
 			u.LogTime = time.Unix(e.IntegratedTime, 0).UTC()
 		}

@@ -74,8 +74,9 @@ func Dearmor(text []byte) (der, leading []byte, err error) {
 	if len(bytes.Trim(text, "\r\n")) > 0 {
 		return nil, leading, fmt.Errorf("reading armor: %d bytes after the END line", len(text))
 	}
-	// The decoder skips CR and LF; cutLine has taken those that end lines.
-	if bytes.ContainsAny(encoded, "\r\n") {
+	// The decoder skips CR and LF; cutLine has taken those that end lines,
+	// which is every LF.
+	if bytes.IndexByte(encoded, '\r') >= 0 {
 		return nil, leading, errors.New("reading armor: carriage return inside a line")
 	}
 	der = make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))

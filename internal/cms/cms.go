@@ -22,6 +22,10 @@ import (
 // signature of hundreds of megabytes from costing more than its own bytes.
 const MaxSize = 1 << 20
 
+// maxAttributes bounds a set of attributes. Real ones hold five at most, and
+// to find one that occurs twice each is compared with all before it.
+const maxAttributes = 64
+
 // An AlgorithmIdentifier names an algorithm (RFC 5280, section 4.1.1.2).
 type AlgorithmIdentifier struct {
 	Algorithm  OID
@@ -284,6 +288,9 @@ func parseAttributes(in cryptobyte.String) ([]Attribute, error) {
 		typ, ok := readOID(&body)
 		if !ok || !body.ReadASN1(&values, asn1.SET) || !body.Empty() || values.Empty() {
 			return nil, errors.New("malformed attribute")
+		}
+		if len(attrs) == maxAttributes {
+			return nil, fmt.Errorf("more than %d attributes", maxAttributes)
 		}
 		if find(attrs, typ) != nil {
 			return nil, fmt.Errorf("attribute %v occurs twice", typ)

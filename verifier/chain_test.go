@@ -1,0 +1,200 @@
+package verifier_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"gitseal/internal/cms"
+	"gitseal/internal/tlog"
+	"gitseal/internal/trust"
+	"gitseal/verifier"
+)
+
+// An office issues and logs whatever it is told to, which the embedded
+// authority does not: for certificates with one thing wrong each.
+type office struct {
+	anchorKey, caKey, leafKey, logKey *ecdsa.PrivateKey
+
+	anchor, ca, leaf *x509.Certificate // templates
+	forge            bool              // sign ca with another key than anchor's
+	below            *x509.Certificate // template of an authority between ca and leaf; nil: none
+	tsa              *stampOffice      // nil: no time-stamp
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	return &office{
+		anchorKey: newKey(t), caKey: newKey(t), leafKey: newKey(t), logKey: newKey(t),
+		anchor: &x509.Certificate{Subject: pkix.Name{CommonName: "anchor"}, IsCA: true, BasicConstraintsValid: true},
+		ca:     &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true},
+		leaf: &x509.Certificate{
+			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+			EmailAddresses: []string{"alice@example.com"}, ExtraExtensions: []pkix.Extension{issuerExtension(8, "\x0c\x01i")},
+		},
+	}
+}
+
+// verify signs the payload, logs the signature with a Rekor v1 promise, and
+// verifies it.
+func (o *office) verify(t *testing.T) error {
+	t.Helper()
+	anchor := issue(t, o.anchor, nil, &o.anchorKey.PublicKey, o.anchorKey)
+	by, key := anchor, o.anchorKey
+	if o.forge {
+		by, key = &x509.Certificate{Subject: anchor.Subject, SubjectKeyId: anchor.SubjectKeyId}, newKey(t)
+	}
+	ca := issue(t, o.ca, by, &o.caKey.PublicKey, key)
+	issuer, issuerKey, extra := ca, o.caKey, [][]byte(nil)
+	if o.below != nil {
+		issuerKey = newKey(t)
+		issuer = issue(t, o.below, ca, &issuerKey.PublicKey, o.caKey)
+		extra = append(extra, issuer.Raw)
+	}
+	leaf := issue(t, o.leaf, issuer, &o.leafKey.PublicKey, issuerKey)
+
+	digest := sha256.Sum256(payload)
+	attributes, err := cms.NewSignedAttributes(cms.OIDData, digest[:], leaf.NotBefore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := cms.NewDetached(leaf, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attributes)
+	message.Certificates = append(message.Certificates, extra...)
+	signed, err := message.Signer.SignedBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	message.Signer.Signature = sign(t, o.leafKey, signed)
+	if err := message.Signer.AddLogEntry(o.log(t, sha256.Sum256(signed), message.Signer.Signature, leaf)); err != nil {
+		t.Fatal(err)
+	}
+	if o.tsa != nil {
+		message.Signer.AddTimeStamp(o.tsa.stamp(t, message.Signer.Signature, leaf.NotBefore))
+	}
+	der, err := message.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = verifierOf(t, o.root(t, ca, anchor)).Verify(payload, cms.Armor(der), verifier.AnyIdentity{})
+	return err
+}
+
+// log returns an entry that is promised, at the time the certificate begins.
+func (o *office) log(t *testing.T, digest [32]byte, signature []byte, leaf *x509.Certificate) []byte {
+	t.Helper()
+	entry := &tlog.Entry{
+		LogID: tlog.LogIDv1(o.logSPKI(t)), Kind: "hashedrekord", KindVersion: "0.0.1", IntegratedTime: leaf.NotBefore.Unix(),
+	}
+	promise, err := json.Marshal(map[string]any{
+		"body": tlog.HashedRekordV1(digest, signature, leaf.Raw), "integratedTime": entry.IntegratedTime,
+		"logID": hex.EncodeToString(entry.LogID), "logIndex": entry.LogIndex,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry.Promise = &tlog.InclusionPromise{SET: sign(t, o.logKey, promise)}
+	return entry.Marshal()
+}
+
+func (o *office) logSPKI(t *testing.T) []byte {
+	t.Helper()
+	spki, err := x509.MarshalPKIXPublicKey(&o.logKey.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spki
+}
+
+func (o *office) root(t *testing.T, chain ...*x509.Certificate) *verifier.TrustedRoot {
+	t.Helper()
+	root := &trust.TrustedRoot{
+		CertificateAuthorities: []trust.Authority{{Chain: chain, ValidFor: trust.Window{Start: chain[0].NotBefore}}},
+		TLogs: []trust.Log{{
+			KeyID: tlog.LogIDv1(o.logSPKI(t)), PublicKey: &o.logKey.PublicKey, SPKI: o.logSPKI(t),
+			KeyDetails: "PKIX_ECDSA_P256_SHA_256", ValidFor: trust.Window{Start: chain[0].NotBefore},
+		}},
+	}
+	if o.tsa != nil {
+		root.TimestampAuthorities = []trust.Authority{{Chain: o.tsa.chain, ValidFor: trust.Window{Start: chain[0].NotBefore}}}
+	}
+	return newRoot(t, root)
+}
+
+// newRoot returns a trusted root as it is read from a file.
+func newRoot(t testing.TB, r *trust.TrustedRoot) *verifier.TrustedRoot {
+	t.Helper()
+	text, err := r.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := trust.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// issuerExtension returns one of Fulcio's extensions, by its number.
+func issuerExtension(number int, value string) pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, number}, Value: []byte(value)}
+}
+
+// TestCertificatesWithOneThingWrong has certificates that are signed as they
+// should be and say one thing that they should not.
+func TestCertificatesWithOneThingWrong(t *testing.T) {
+	unknown := pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}
+	for _, tt := range []struct {
+		name  string
+		spoil func(*office)
+		check verifier.Check // "": verifies
+	}{
+		{"nothing", func(*office) {}, ""},
+		{"an authority in between", func(o *office) { o.below = o.authority() }, ""},
+		{"both issuers, the same", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, issuerExtension(1, "i")) }, ""},
+		{"the old issuer alone", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(1, "i") }, ""},
+
+		{"key not for signatures", func(o *office) { o.leaf.KeyUsage = x509.KeyUsageKeyAgreement }, verifier.CheckChain},
+		{"not for code signing", func(o *office) { o.leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }, verifier.CheckChain},
+		{"unknown critical extension", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, unknown) }, verifier.CheckChain},
+		{"authority not for code signing", func(o *office) { o.ca.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping} }, verifier.CheckChain},
+		{"authority with unknown critical extension", func(o *office) { o.ca.ExtraExtensions = []pkix.Extension{unknown} }, verifier.CheckChain},
+		{"authority with name constraints", func(o *office) {
+			o.ca.PermittedDNSDomainsCritical, o.ca.PermittedEmailAddresses = true, []string{"example.com"}
+		}, verifier.CheckChain},
+		{"authority not signed by the anchor", func(o *office) { o.forge = true }, verifier.CheckChain},
+		{"path too long", func(o *office) { o.below, o.ca.MaxPathLenZero = o.authority(), true }, verifier.CheckChain},
+
+		{"two subjects", func(o *office) { o.leaf.EmailAddresses = append(o.leaf.EmailAddresses, "bob@example.com") }, verifier.CheckIdentity},
+		{"no subject", func(o *office) { o.leaf.EmailAddresses = nil }, verifier.CheckIdentity},
+		{"a host as subject", func(o *office) { o.leaf.EmailAddresses, o.leaf.DNSNames = nil, []string{"example.com"} }, verifier.CheckIdentity},
+		{"no issuer", func(o *office) { o.leaf.ExtraExtensions = nil }, verifier.CheckIdentity},
+		{"empty issuer", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(8, "\x0c\x00") }, verifier.CheckIdentity},
+		{"issuer not a UTF8String", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(8, "i") }, verifier.CheckIdentity},
+		{"two issuers", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, issuerExtension(1, "j")) }, verifier.CheckIdentity},
+	} {
+		o := newOffice(t)
+		tt.spoil(o)
+		err := o.verify(t)
+		if tt.check == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			continue
+		}
+		var verr *verifier.VerifyError
+		if !errors.As(err, &verr) || verr.Class != verifier.UntrustedCertificate || verr.Check != tt.check {
+			t.Errorf("%s: error %v, want untrusted-certificate at %s", tt.name, err, tt.check)
+		}
+	}
+}
+
+// authority returns a template of an authority below ca.
+func (o *office) authority() *x509.Certificate {
+	return &x509.Certificate{Subject: pkix.Name{CommonName: "below"}, IsCA: true, BasicConstraintsValid: true}
+}
