@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"gitseal/gitutil"
 	"gitseal/verifier/audit"
 	"gitseal/verifier/report"
 )
@@ -72,7 +71,7 @@ func runAudit(c *cli.Context, e *env) error {
 			return err
 		}
 	}
-	if cfg.Repo, err = gitutil.Open(c.Context, gitutil.Config{}); err != nil {
+	if cfg.Repo, err = openRepository(c.Context); err != nil {
 		return err
 	}
 	progress := newProgress(e)

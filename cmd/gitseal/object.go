@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,22 +12,15 @@ import (
 
 	"gitseal/gitutil"
 	"gitseal/verifier"
-)
-
-// Classes of objects that no signature check gives.
-const (
-	classUnsigned        = "unsigned"
-	classMalformedObject = "malformed-object"
+	"gitseal/verifier/audit"
+	"gitseal/verifier/report"
 )
 
 // A judged object is a commit or tag with the verdict on its signature, as
 // verify and show print it.
 type judged struct {
-	oid, typ string
-	class    verifier.Class
-	result   *verifier.Result      // set if the signature is valid, whoever made it
-	failure  *verifier.VerifyError // set unless verified
-	err      error                 // why it is not verified
+	object gitutil.Object
+	audit.Verdict
 }
 
 // openRepository opens the repository that git finds from here.
@@ -66,58 +61,23 @@ func readSigned(ctx context.Context, repo *gitutil.Repo, rev string) (gitutil.Ob
 	return repo.Object(ctx, oid)
 }
 
-// judgeObject verifies an object's signature.
-func judgeObject(v *verifier.Verifier, obj gitutil.Object, f gitutil.Format, allowed verifier.Allowed) (*judged, error) {
-	j := &judged{oid: obj.OID, typ: obj.Type}
-	split, err := splitObject(obj, f)
+// judgeRevision reads the commit or tag that rev names and judges it, as an
+// audit would.
+func judgeRevision(ctx context.Context, repo *gitutil.Repo, v *verifier.Verifier, rev string, allowed verifier.Allowed) (*judged, error) {
+	obj, err := readSigned(ctx, repo, rev)
 	if err != nil {
-		j.class, j.err = classMalformedObject, err
-		return j, nil
+		return nil, err
 	}
-	switch split.Kind() {
-	case "":
-		if len(split.Signature) == 0 {
-			j.class, j.err = classUnsigned, errors.New("not signed")
-			return j, nil
-		}
-	case "openpgp", "ssh":
-		j.class = verifier.UnsupportedSignature
-		j.err = fmt.Errorf("signed with %s, which this version does not verify", kindNames[split.Kind()])
-		return j, nil
-	}
-	j.result, j.err = v.Verify(split.Payload, split.Signature, allowed)
-	if j.err == nil {
-		j.class = verifier.Verified
-		return j, nil
-	}
-	if !errors.As(j.err, &j.failure) {
-		return nil, j.err
-	}
-	j.class, j.result = j.failure.Class, j.failure.Valid
-	return j, nil
-}
-
-var kindNames = map[string]string{"openpgp": "OpenPGP", "ssh": "SSH"}
-
-func splitObject(obj gitutil.Object, f gitutil.Format) (gitutil.Split, error) {
-	if obj.Type == "tag" {
-		if _, err := gitutil.ParseTag(obj.Data, f); err != nil {
-			return gitutil.Split{}, err
-		}
-		return gitutil.SplitTag(obj.Data, f)
-	}
-	if _, err := gitutil.ParseCommit(obj.Data, f); err != nil {
-		return gitutil.Split{}, err
-	}
-	return gitutil.SplitCommit(obj.Data, f)
+	judge := audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed}
+	return &judged{obj, judge.Object(obj)}, nil
 }
 
 // exit returns the exit code that the object's class means.
 func (j *judged) exit() int {
-	switch j.class {
-	case verifier.Verified:
+	switch report.SeverityOf(j.Class) {
+	case report.Note:
 		return exitGood
-	case verifier.NotLogged, verifier.UnsupportedSignature:
+	case report.Warning:
 		return exitUnknown
 	}
 	return exitFinding
@@ -183,36 +143,35 @@ type logJSON struct {
 	ID         string `json:"id"`
 	URL        string `json:"url,omitempty"`
 	Generation int    `json:"generation,omitempty"`
-	Index      int64  `json:"index"`
-	Origin     string `json:"origin,omitempty"`
-	TreeIndex  uint64 `json:"treeIndex"`
-	TreeSize   uint64 `json:"treeSize"`
-	RootHash   string `json:"rootHash"`
+	Index      *int64 `json:"index"` // null: not known, only the leaf is
+
+	Origin    string `json:"origin,omitempty"`
+	TreeIndex uint64 `json:"treeIndex"`
+	TreeSize  uint64 `json:"treeSize"`
+	RootHash  string `json:"rootHash"`
 }
 
 // json returns the object for --format json.
 func (j *judged) json() objectJSON {
-	out := objectJSON{Object: objectName{j.typ, j.oid}, Class: string(j.class), Verified: j.class == verifier.Verified}
+	out := objectJSON{Object: objectName{j.object.Type, j.object.OID}, Class: string(j.Class), Verified: j.Class == verifier.Verified}
 	var passed []verifier.Check
 	switch {
-	case j.result != nil:
-		out.Signature = resultJSON(j.result)
-		passed = j.result.Passed
-	case j.failure != nil:
-		out.Signature = unverifiedJSON(&j.failure.Unverified)
+	case j.Result != nil:
+		out.Signature = resultJSON(j.Result)
+		passed = j.Result.Passed
+	case j.Failure != nil:
+		out.Signature = unverifiedJSON(&j.Failure.Unverified)
 	}
-	if j.failure != nil {
-		passed = j.failure.Passed
+	if j.Failure != nil {
+		passed = j.Failure.Passed
 	}
 	for _, check := range passed {
 		out.Checks = append(out.Checks, checkJSON{string(check), true})
 	}
-	if j.failure != nil {
-		out.Checks = append(out.Checks, checkJSON{string(j.failure.Check), false})
+	if j.Failure != nil {
+		out.Checks = append(out.Checks, checkJSON{string(j.Failure.Check), false})
 	}
-	if j.err != nil {
-		out.Error = j.err.Error()
-	}
+	out.Error = j.Message
 	return out
 }
 
@@ -269,10 +228,14 @@ func newLogJSON(l *verifier.LogEntry) *logJSON {
 	if l == nil {
 		return nil
 	}
-	return &logJSON{
-		ID: hex.EncodeToString(l.LogID[:]), URL: l.URL, Generation: l.Generation, Index: l.Index, Origin: l.Origin,
+	out := &logJSON{
+		ID: hex.EncodeToString(l.LogID[:]), URL: l.URL, Generation: l.Generation, Origin: l.Origin,
 		TreeIndex: l.TreeIndex, TreeSize: l.TreeSize, RootHash: hex.EncodeToString(l.RootHash[:]),
 	}
+	if l.IndexKnown {
+		out.Index = &l.Index
+	}
+	return out
 }
 
 // rfc3339 returns t in UTC, or "" for no time.
@@ -285,20 +248,35 @@ func rfc3339(t time.Time) string {
 
 // lines returns what verify prints about the object.
 func (j *judged) lines() []string {
-	name := j.typ + " " + j.oid
-	if j.class == verifier.Verified {
-		id := j.result.Certificate.Identity
+	name := j.object.Type + " " + j.object.OID
+	if j.Class == verifier.Verified {
+		id := j.Result.Certificate.Identity
 		return []string{
 			fmt.Sprintf("%s: good signature from %s (%s)", name, uid(id), issuerLabel(id.Issuer)),
-			"  " + madeLine(j.result),
+			"  " + madeLine(j.Result),
 		}
 	}
-	lines := []string{fmt.Sprintf("%s: %s: %s", name, j.class, oneLine(j.err.Error()))}
-	if j.result != nil {
-		lines = append(lines, "  "+madeLine(j.result))
+	lines := []string{fmt.Sprintf("%s: %s: %s", name, j.Class, oneLine(j.Message))}
+	if j.Result != nil {
+		lines = append(lines, "  "+madeLine(j.Result))
 	}
 	return lines
 }
 
 // joinLines returns lines with a line end each.
 func joinLines(lines []string) string { return strings.Join(lines, "\n") + "\n" }
+
+// writeJSON writes one document.
+func writeJSON(e *env, doc any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	if _, err := e.stdout.Write(report.PlainJSON(b.Bytes())); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return nil
+}

@@ -51,19 +51,15 @@ func runShow(c *cli.Context, e *env) error {
 	if rev == "" {
 		rev = "HEAD"
 	}
-	obj, err := readSigned(c.Context, repo, rev)
-	if err != nil {
-		return err
-	}
 	// Show judges the signature, not the signer: it says who signed, and
 	// leaves it to verify to say whether they may. The check that anybody
 	// passes is not shown.
-	j, err := judgeObject(v, obj, repo.ObjectFormat(), verifier.AnyIdentity{})
+	j, err := judgeRevision(c.Context, repo, v, rev, verifier.AnyIdentity{})
 	if err != nil {
 		return err
 	}
-	if j.result != nil {
-		j.result.Passed = slices.DeleteFunc(j.result.Passed, func(c verifier.Check) bool { return c == verifier.CheckIdentity })
+	if j.Result != nil {
+		j.Result.Passed = slices.DeleteFunc(j.Result.Passed, func(c verifier.Check) bool { return c == verifier.CheckIdentity })
 	}
 	if asJSON {
 		err = writeJSON(e, struct {
@@ -86,10 +82,10 @@ func (j *judged) show() []string {
 	add := func(name, format string, args ...any) {
 		lines = append(lines, fmt.Sprintf("%-14s %s", name, printable(fmt.Sprintf(format, args...))))
 	}
-	add(j.typ, "%s", j.oid)
-	add("class", "%s", j.class)
-	if j.err != nil {
-		add("error", "%s", oneLine(j.err.Error()))
+	add(j.object.Type, "%s", j.object.OID)
+	add("class", "%s", j.Class)
+	if j.Message != "" {
+		add("error", "%s", oneLine(j.Message))
 	}
 	s := doc.Signature
 	if s == nil {
@@ -114,7 +110,10 @@ func (j *judged) show() []string {
 	if l := s.Log; l != nil {
 		add("log", "%s", strings.TrimSpace(l.URL+" "+l.Origin))
 		add("log id", "%s", l.ID)
-		add("entry", "%d (leaf %d of %d, root %s)", l.Index, l.TreeIndex, l.TreeSize, l.RootHash)
+		if l.Index != nil {
+			add("entry", "%d", *l.Index)
+		}
+		add("leaf", "%d of %d, root %s", l.TreeIndex, l.TreeSize, l.RootHash)
 	}
 	if c := s.Certificate; c != nil {
 		add("certificate", "%s", c.Fingerprint)
@@ -144,10 +143,10 @@ func (j *judged) show() []string {
 // claims returns what the certificate says of a CI run, in its order.
 func (j *judged) claims() []verifier.Claim {
 	switch {
-	case j.result != nil:
-		return j.result.Certificate.Claims
-	case j.failure != nil && j.failure.Unverified.Certificate != nil:
-		return j.failure.Unverified.Certificate.Claims
+	case j.Result != nil:
+		return j.Result.Certificate.Claims
+	case j.Failure != nil && j.Failure.Unverified.Certificate != nil:
+		return j.Failure.Unverified.Certificate.Claims
 	}
 	return nil
 }

@@ -201,7 +201,11 @@ func madeLine(r *verifier.Result) string {
 	if isLocal(r.Certificate.Identity.Issuer) {
 		local = ", local authority"
 	}
-	return fmt.Sprintf("signature made %s, entry %d of log %s%s", formatTime(r.Time), r.Log.Index, printable(origin), local)
+	place := fmt.Sprintf("entry %d", r.Log.Index)
+	if !r.Log.IndexKnown {
+		place = fmt.Sprintf("leaf %d", r.Log.TreeIndex)
+	}
+	return fmt.Sprintf("signature made %s, %s of log %s%s", formatTime(r.Time), place, printable(origin), local)
 }
 
 // allowCommand returns the command that allows an identity, or "" for one that

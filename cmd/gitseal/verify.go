@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -78,11 +76,7 @@ func runVerify(c *cli.Context, e *env) error {
 	worst := exitGood
 	var all []objectJSON
 	for _, rev := range revs {
-		obj, err := readSigned(c.Context, repo, rev)
-		if err != nil {
-			return err
-		}
-		j, err := judgeObject(v, obj, repo.ObjectFormat(), allowed)
+		j, err := judgeRevision(c.Context, repo, v, rev, allowed)
 		if err != nil {
 			return err
 		}
@@ -203,21 +197,6 @@ func (x *expectation) Allow(id verifier.Identity, _ time.Time) error {
 	}
 	if id.Issuer != x.issuer && (x.issuerPattern == nil || !x.issuerPattern.Match(id.Issuer)) {
 		return fmt.Errorf("signed by %v: the subject is expected, but by another issuer", id)
-	}
-	return nil
-}
-
-// writeJSON writes one document.
-func writeJSON(e *env, doc any) error {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
-	}
-	if _, err := e.stdout.WriteString(b.String()); err != nil {
-		return fmt.Errorf("writing JSON: %w", err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 type collector struct {
 	cfg   Config
 	scope *scope
-	judge *judge
+	judge *Judge
 
 	totals    report.Totals
 	omissions []report.Omission
@@ -44,7 +44,7 @@ func newCollector(cfg Config, s *scope) *collector {
 	c := &collector{
 		cfg:       cfg,
 		scope:     s,
-		judge:     &judge{format: cfg.Repo.ObjectFormat(), verifier: cfg.Verifier, allowed: verifier.AnyIdentity{}},
+		judge:     &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Allowed: verifier.AnyIdentity{}},
 		totals:    report.Totals{Classes: make(map[verifier.Class]int)},
 		omissions: slices.Clone(s.omissions),
 		complete:  !s.broken,
@@ -53,7 +53,7 @@ func newCollector(cfg Config, s *scope) *collector {
 		open:      make(map[string]bool),
 	}
 	if cfg.Policy != nil {
-		c.judge.allowed = cfg.Policy
+		c.judge.Allowed = cfg.Policy
 	}
 	for _, oid := range s.commits {
 		c.open[oid] = true
@@ -80,22 +80,22 @@ func (c *collector) add(j *job) {
 	} else {
 		c.totals.Commits++
 	}
-	c.totals.Classes[v.class]++
-	if v.class == report.MissingObject {
+	c.totals.Classes[v.Class]++
+	if v.Class == report.MissingObject {
 		c.missing++
 	}
-	if v.result != nil {
-		c.addSigner(v.result)
-		c.addLog(&v.result.Log)
+	if v.Result != nil {
+		c.addSigner(v.Result)
+		c.addLog(&v.Result.Log)
 	}
-	if severity := report.SeverityOf(v.class); severity != report.Note {
+	if severity := report.SeverityOf(v.Class); severity != report.Note {
 		c.findings.Add(report.Finding{
-			ID:       string(v.class),
+			ID:       string(v.Class),
 			Severity: severity,
 			Object:   report.Object{Type: kind, OID: j.oid},
 			Identity: v.identity(),
-			Message:  v.message,
-			Hint:     report.Hint(v.class),
+			Message:  v.Message,
+			Hint:     report.Hint(v.Class),
 		})
 	}
 	for i := range v.mergetags {
@@ -105,22 +105,22 @@ func (c *collector) add(j *job) {
 }
 
 // identity returns who signed, if that is proven.
-func (v *verdict) identity() *verifier.Identity {
-	if v.result == nil {
+func (v *Verdict) identity() *verifier.Identity {
+	if v.Result == nil {
 		return nil
 	}
-	return &v.result.Certificate.Identity
+	return &v.Result.Certificate.Identity
 }
 
 // addMergetag lists a tag inside a merge commit. Whatever it is worth, the
 // merge commit is what is judged, so it is a note and not counted.
 func (c *collector) addMergetag(commit string, m *mergetag) {
 	message := "merged in commit " + commit
-	if m.message != "" {
-		message += ": " + m.message
+	if m.Message != "" {
+		message += ": " + m.Message
 	}
 	c.findings.Add(report.Finding{
-		ID:       string(m.class),
+		ID:       string(m.Class),
 		Severity: report.Note,
 		Object:   report.Object{Type: "mergetag", OID: m.oid},
 		Identity: m.identity(),

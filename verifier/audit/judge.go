@@ -10,21 +10,22 @@ import (
 	"gitseal/verifier/report"
 )
 
-// A judge gives objects their class. It may be used by several goroutines at
-// once.
-type judge struct {
-	format   gitutil.Format
-	verifier *verifier.Verifier
-	allowed  verifier.Allowed
+// A Judge gives objects their class. It may be used by several goroutines at
+// once. All fields are required.
+type Judge struct {
+	Format   gitutil.Format
+	Verifier *verifier.Verifier
+	Allowed  verifier.Allowed // who may have signed
 }
 
-// A verdict is the one class an object gets, and what goes into the report
-// beside it.
-type verdict struct {
-	class     verifier.Class
-	message   string           // why it is not a good class
-	result    *verifier.Result // the facts of a valid signature, allowed or not
-	parents   []string         // of a commit whose id is right and that parses
+// A Verdict is the one class an object gets, and why.
+type Verdict struct {
+	Class   verifier.Class
+	Message string                // why it is not a good class; empty if it is
+	Result  *verifier.Result      // the facts of a valid signature, allowed or not; else nil
+	Failure *verifier.VerifyError // why a keyless signature did not verify; else nil
+
+	parents   []string // of a commit whose id is right and that parses
 	mergetags []mergetag
 }
 
@@ -32,16 +33,18 @@ type verdict struct {
 // the one who asked for it.
 type mergetag struct {
 	oid string // of the tag object; empty if it has none
-	verdict
+	Verdict
 }
 
-// object judges an object that should be a commit or a tag, as kind says.
-func (j *judge) object(o gitutil.Object, kind string) verdict {
+// Object judges a commit or a tag: that its bytes are those its id names, and
+// its signature. An object of another type is malformed where one of these
+// should be.
+func (j *Judge) Object(o gitutil.Object) Verdict {
 	// Are these the bytes that the id stands for?
 	if o.Missing {
-		return verdict{class: report.MissingObject, message: "the repository does not hold it"}
+		return Verdict{Class: report.MissingObject, Message: "the repository does not hold it"}
 	}
-	if err := o.Verify(j.format); err != nil {
+	if err := o.Verify(j.Format); err != nil {
 		return malformed(err)
 	}
 	switch o.Type {
@@ -50,16 +53,16 @@ func (j *judge) object(o gitutil.Object, kind string) verdict {
 	case "tag":
 		return j.tag(o.Data)
 	}
-	return malformed(fmt.Errorf("a %s where a %s should be", o.Type, kind))
+	return malformed(fmt.Errorf("a %s where a commit or tag should be", o.Type))
 }
 
 // commit judges a commit by its bytes.
-func (j *judge) commit(data []byte) verdict {
-	c, err := gitutil.ParseCommit(data, j.format)
+func (j *Judge) commit(data []byte) Verdict {
+	c, err := gitutil.ParseCommit(data, j.Format)
 	if err != nil {
 		return malformed(err)
 	}
-	split, err := gitutil.SplitCommit(data, j.format)
+	split, err := gitutil.SplitCommit(data, j.Format)
 	if err != nil {
 		return malformed(err)
 	}
@@ -68,12 +71,12 @@ func (j *judge) commit(data []byte) verdict {
 	for _, data := range c.Mergetags {
 		// The tag object need not be in the repository: its id is that of
 		// the bytes at hand, if they have one.
-		oid, err := gitutil.HashObject(j.format, "tag", data)
+		oid, err := gitutil.HashObject(j.Format, "tag", data)
 		m := mergetag{oid: oid}
 		if err != nil {
-			m.verdict = malformed(err)
+			m.Verdict = malformed(err)
 		} else {
-			m.verdict = j.tag(data)
+			m.Verdict = j.tag(data)
 		}
 		v.mergetags = append(v.mergetags, m)
 	}
@@ -81,11 +84,11 @@ func (j *judge) commit(data []byte) verdict {
 }
 
 // tag judges a tag by its bytes.
-func (j *judge) tag(data []byte) verdict {
-	if _, err := gitutil.ParseTag(data, j.format); err != nil {
+func (j *Judge) tag(data []byte) Verdict {
+	if _, err := gitutil.ParseTag(data, j.Format); err != nil {
 		return malformed(err)
 	}
-	split, err := gitutil.SplitTag(data, j.format)
+	split, err := gitutil.SplitTag(data, j.Format)
 	if err != nil {
 		return malformed(err)
 	}
@@ -93,9 +96,9 @@ func (j *judge) tag(data []byte) verdict {
 }
 
 // signature judges what is signed, by the format of its signature.
-func (j *judge) signature(s gitutil.Split) verdict {
+func (j *Judge) signature(s gitutil.Split) Verdict {
 	if s.Signature == nil {
-		return verdict{class: report.Unsigned, message: "no signature"}
+		return Verdict{Class: report.Unsigned, Message: "no signature"}
 	}
 	switch s.Kind() {
 	case "x509":
@@ -105,28 +108,28 @@ func (j *judge) signature(s gitutil.Split) verdict {
 	case "ssh":
 		return unsupported("an SSH signature, which this version does not verify")
 	}
-	return verdict{class: verifier.MalformedSignature, message: "what is in the signature's place is no signature"}
+	return Verdict{Class: verifier.MalformedSignature, Message: "what is in the signature's place is no signature"}
 }
 
 // keyless judges a signature by a certificate.
-func (j *judge) keyless(s gitutil.Split) verdict {
-	result, err := j.verifier.Verify(s.Payload, s.Signature, j.allowed)
+func (j *Judge) keyless(s gitutil.Split) Verdict {
+	result, err := j.Verifier.Verify(s.Payload, s.Signature, j.Allowed)
 	if err == nil {
-		return verdict{class: verifier.Verified, result: result}
+		return Verdict{Class: verifier.Verified, Result: result}
 	}
 	var verr *verifier.VerifyError
 	if !errors.As(err, &verr) {
-		return verdict{class: verifier.MalformedSignature, message: clip(err.Error())}
+		return Verdict{Class: verifier.MalformedSignature, Message: clip(err.Error())}
 	}
-	return verdict{class: verr.Class, message: clip(err.Error()), result: verr.Valid}
+	return Verdict{Class: verr.Class, Message: clip(err.Error()), Result: verr.Valid, Failure: verr}
 }
 
-func malformed(err error) verdict {
-	return verdict{class: report.MalformedObject, message: clip(err.Error())}
+func malformed(err error) Verdict {
+	return Verdict{Class: report.MalformedObject, Message: clip(err.Error())}
 }
 
-func unsupported(message string) verdict {
-	return verdict{class: verifier.UnsupportedSignature, message: message}
+func unsupported(message string) Verdict {
+	return Verdict{Class: verifier.UnsupportedSignature, Message: message}
 }
 
 // maxMessage bounds how much of an error goes into a finding: errors quote

@@ -15,7 +15,7 @@ import (
 )
 
 // newJudge returns a judge that trusts a new authority, and the authority.
-func newJudge(t testing.TB) (*judge, *fakeca.Authority) {
+func newJudge(t testing.TB) (*Judge, *fakeca.Authority) {
 	t.Helper()
 	a, err := fakeca.New(fakeca.Config{})
 	if err != nil {
@@ -30,7 +30,7 @@ func newJudge(t testing.TB) (*judge, *fakeca.Authority) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &judge{format: gitutil.SHA1, verifier: v, allowed: verifier.AnyIdentity{}}, a
+	return &Judge{Format: gitutil.SHA1, Verifier: v, Allowed: verifier.AnyIdentity{}}, a
 }
 
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -55,21 +55,21 @@ func FuzzJudge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typ string, data []byte) {
 		o := gitutil.Object{Type: typ, Size: int64(len(data)), Data: data}
 		var err error
-		if o.OID, err = gitutil.HashObject(j.format, typ, data); err != nil {
+		if o.OID, err = gitutil.HashObject(j.Format, typ, data); err != nil {
 			return
 		}
-		v := j.object(o, "commit")
-		verdicts := []verdict{v}
+		v := j.Object(o)
+		verdicts := []Verdict{v}
 		for _, m := range v.mergetags {
-			verdicts = append(verdicts, m.verdict)
+			verdicts = append(verdicts, m.Verdict)
 		}
 		for _, v := range verdicts {
-			if !slices.Contains(report.Classes(), v.class) {
-				t.Errorf("class %q is not known", v.class)
+			if !slices.Contains(report.Classes(), v.Class) {
+				t.Errorf("class %q is not known", v.Class)
 			}
-			good := v.class == verifier.Verified
-			if (v.message == "") != good || (v.result != nil) != good {
-				t.Errorf("class %s with message %q and result %v", v.class, v.message, v.result)
+			good := v.Class == verifier.Verified
+			if (v.Message == "") != good || (v.Result != nil) != good {
+				t.Errorf("class %s with message %q and result %v", v.Class, v.Message, v.Result)
 			}
 		}
 	})
@@ -87,13 +87,13 @@ func TestJudgeRefusesWhatItsIDDoesNotName(t *testing.T) {
 		report.MalformedObject: {OID: emptyTree, Type: "commit", Size: int64(len(data)), Data: data},
 		report.MissingObject:   {OID: oid, Missing: true},
 	} {
-		if v := j.object(o, "commit"); v.class != want || v.message == "" {
-			t.Errorf("class %s, message %q; want %s", v.class, v.message, want)
+		if v := j.Object(o); v.Class != want || v.Message == "" {
+			t.Errorf("class %s, message %q; want %s", v.Class, v.Message, want)
 		}
 	}
 	tooLarge := gitutil.Object{OID: oid, Type: "commit", Size: gitutil.MaxObjectSize + 1}
-	if v := j.object(tooLarge, "commit"); v.class != report.MalformedObject {
-		t.Errorf("class of an object that is too large to read: %s", v.class)
+	if v := j.Object(tooLarge); v.Class != report.MalformedObject {
+		t.Errorf("class of an object that is too large to read: %s", v.Class)
 	}
 }
 

@@ -19,7 +19,7 @@ const maxInFlight = 32 << 20
 type job struct {
 	target
 	object  gitutil.Object
-	verdict verdict
+	verdict Verdict
 	done    chan struct{} // closed when verdict is there
 }
 
@@ -49,7 +49,7 @@ func (c *collector) examine(ctx context.Context) error {
 	for range workers {
 		running.Go(func() {
 			for j := range work {
-				j.verdict = c.judge.object(j.object, j.kind)
+				j.verdict = c.judge.Object(j.object)
 				inFlight.give(len(j.object.Data))
 				j.object.Data = nil
 				close(j.done)
@@ -151,12 +151,12 @@ func (c *collector) follow(o gitutil.Object) {
 	if o.Type != "tag" {
 		return
 	}
-	t, err := gitutil.ParseTag(o.Data, c.judge.format)
+	t, err := gitutil.ParseTag(o.Data, c.judge.Format)
 	if err != nil || t.Type != "tag" && t.Type != "commit" {
 		return
 	}
 	// Bytes that are not what their id says lead nowhere.
-	if next := (target{t.Object, t.Type}); !c.scope.named[next] && o.Verify(c.judge.format) == nil {
+	if next := (target{t.Object, t.Type}); !c.scope.named[next] && o.Verify(c.judge.Format) == nil {
 		c.scope.addTarget(next)
 	}
 }

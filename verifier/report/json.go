@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"gitseal/verifier"
 )
@@ -97,8 +100,35 @@ func (d *document) value(value any, indent string) {
 	d.buf.Reset()
 	d.e.SetIndent(indent, "  ")
 	if d.err = d.e.Encode(value); d.err == nil {
-		_, d.err = d.w.Write(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n")))
+		_, d.err = d.w.Write(PlainJSON(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n"))))
 	}
+}
+
+// PlainJSON returns a JSON text in which the characters that encoding/json
+// leaves as they are but a terminal may obey are escaped: the second set of
+// control characters, and those that reorder or hide what is around them.
+func PlainJSON(text []byte) []byte {
+	if !bytes.ContainsFunc(text, obeyed) {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		switch {
+		case !obeyed(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
+// obeyed reports whether a character beyond ASCII is not for showing.
+func obeyed(r rune) bool {
+	return r > unicode.MaxASCII && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
 }
 
 func (d *document) findings(findings *Findings) {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -124,5 +125,24 @@ func TestJSONOfHostileBytes(t *testing.T) {
 	}
 	if !strings.Contains(document, "<script>&amp;") {
 		t.Error("escaped for HTML")
+	}
+}
+
+func TestPlainJSONEscapesWhatTerminalsObey(t *testing.T) {
+	for in, want := range map[string]string{
+		`"plain ünï"`:                   `"plain ünï"`,
+		"\"\u009b31m\"":                 `"\u009b31m"`,
+		"\"a\u202eb\u2066c\u200b\"":     `"a\u202eb\u2066c\u200b"`,
+		"\"\u2028\U000e0001\"":          `"\u2028\udb40\udc01"`,
+		"{\n  \"indented\": \"\\t\"\n}": "{\n  \"indented\": \"\\t\"\n}",
+	} {
+		got := string(PlainJSON([]byte(in)))
+		if got != want {
+			t.Errorf("PlainJSON(%q) = %s, want %s", in, got, want)
+		}
+		var a, b any
+		if json.Unmarshal([]byte(in), &a) != nil || json.Unmarshal([]byte(got), &b) != nil || !reflect.DeepEqual(a, b) {
+			t.Errorf("PlainJSON(%q) says something else: %v", in, b)
+		}
 	}
 }
