@@ -61,6 +61,13 @@ const maxOutput = 256 << 20
 // maxStderr bounds how much of the end of git's error output is kept.
 const maxStderr = 64 << 10
 
+// noTransport is the one transport that git is allowed, and has none of. For
+// one called NAME it would run "git remote-NAME", and the repository's own
+// configuration may say that to be an alias for a command; but no alias has an
+// underscore in its name, and help.autocorrect, by which git would take one
+// that is spelled much like it, is off.
+const noTransport = "no_transport"
+
 // command returns a run of git that can change nothing: no lock, no lazy
 // fetch, no replace ref, no graft, no commit-graph.
 func (c Config) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -72,6 +79,7 @@ func (c Config) command(ctx context.Context, args ...string) *exec.Cmd {
 		"--no-replace-objects",
 		"-c", "core.commitGraph=false",
 		"-c", "advice.graftFileDeprecated=false",
+		"-c", "help.autocorrect=0", // see noTransport
 	}, args...)...)
 	cmd.Dir = c.Dir
 	env := c.Env
@@ -83,7 +91,7 @@ func (c Config) command(ctx context.Context, args ...string) *exec.Cmd {
 		"GIT_NO_LAZY_FETCH=1",
 		// Git before 2.45 does not know GIT_NO_LAZY_FETCH, but refuses
 		// every transport that is not named here.
-		"GIT_ALLOW_PROTOCOL=none",
+		"GIT_ALLOW_PROTOCOL="+noTransport,
 		"GIT_TERMINAL_PROMPT=0",
 		"GIT_GRAFT_FILE="+os.DevNull,
 		// Messages are read, so they must be git's own words.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -395,5 +397,50 @@ func TestObjectAsksNoRemote(t *testing.T) {
 	_, _ = r.try("", "cat-file", "-p", promised)
 	if _, err := os.Stat(marker); err != nil {
 		t.Errorf("git did not ask the remote in this test: %v", err)
+	}
+}
+
+// TestObjectRunsNoAliasAsRemote has a promised object, and a remote whose
+// transport is the one that git is allowed. Where git does not know
+// GIT_NO_LAZY_FETCH, it would run an alias of the repository's to reach it.
+func TestObjectRunsNoAliasAsRemote(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the older git is a shell script")
+	}
+	r := newRepo(t, SHA1)
+	r.commit("one")
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := filepath.Join(t.TempDir(), "older-git")
+	if err := os.WriteFile(older, []byte("#!/bin/sh\nunset GIT_NO_LAZY_FETCH\nexec '"+git+"' \"$@\"\n"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	promised, err := HashObject(SHA1, "blob", []byte("elsewhere"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker := filepath.Join(t.TempDir(), "asked")
+	for _, kv := range []string{
+		"core.repositoryFormatVersion=1", "extensions.partialClone=origin",
+		"remote.origin.url=ssh://example.invalid/", "remote.origin.promisor=true", "help.autocorrect=-1",
+	} {
+		key, value, _ := strings.Cut(kv, "=")
+		r.git("config", key, value)
+	}
+	for _, transport := range []string{"none", noTransport, ""} {
+		r.git("config", "remote.origin.vcs", transport)
+		r.git("config", "alias.remote-"+strings.ReplaceAll(transport, "_", "-"), "!touch "+filepath.ToSlash(marker))
+		repo, err := Open(t.Context(), Config{Dir: r.dir, Env: r.env, Git: older})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := repo.Object(t.Context(), promised); err == nil {
+			t.Errorf("transport %q: Object(promised) = nil, want an error", transport)
+		}
+		if _, err := os.Stat(marker); err == nil {
+			t.Fatalf("transport %q: reading an object ran an alias of the repository", transport)
+		}
 	}
 }

@@ -23,6 +23,10 @@ type Walk struct {
 	FirstParent bool
 	// Tags are objects to read before the commits, in the order given.
 	Tags []string
+	// AnyOrder reads commits as git comes upon them: a commit may come before
+	// some of its children, but not before all of them. It lets a walk begin,
+	// and be broken off, before git has seen the whole history.
+	AnyOrder bool
 }
 
 // Walk reads the objects of a walk: first the tags, then the commits, newest
@@ -59,9 +63,13 @@ func (r *Repo) walk(ctx context.Context, w Walk, yield func(Object) bool) error 
 	asked := &lineCounter{r: joinLines(w.Tags)}
 	var list *process
 	if len(w.Revs) > 0 {
+		options := []string{"--missing=print"}
+		if !w.AnyOrder {
+			options = append(options, "--topo-order")
+		}
 		var oids io.Reader
 		var err error
-		list, oids, err = r.config.start(running, w.commits(), w.revList("--topo-order", "--missing=print")...)
+		list, oids, err = r.config.start(running, w.commits(), w.revList(options...)...)
 		if err != nil {
 			return err
 		}
