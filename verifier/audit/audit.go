@@ -67,8 +67,8 @@ type Config struct {
 	// and says so. Without it that is an *AlteredHistoryError.
 	AllowShallow bool
 
-	// Jobs is how many goroutines verify. Zero or less is one for each
-	// processor.
+	// Jobs is how many goroutines verify, up to 1024. Zero or less is one
+	// for each processor.
 	Jobs int
 	// Progress, if it is not nil, is called after each object with the
 	// number of objects examined and of those there are, which is 0 until it
@@ -158,10 +158,13 @@ func run(ctx context.Context, cfg Config) (*report.Report, error) {
 	return r, nil
 }
 
+// maxJobs bounds the goroutines that verify: more would only take memory.
+const maxJobs = 1024
+
 // jobs returns how many goroutines verify.
 func (cfg *Config) jobs() int {
 	if cfg.Jobs > 0 {
-		return cfg.Jobs
+		return min(cfg.Jobs, maxJobs)
 	}
 	return runtime.GOMAXPROCS(0)
 }

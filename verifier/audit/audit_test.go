@@ -301,3 +301,47 @@ func TestHistoryHiddenByACycle(t *testing.T) {
 		t.Errorf("of a range: result %q, complete %v, totals %+v: hidden history went unnoticed", got.Result, got.Complete, got.Totals)
 	}
 }
+
+// TestHistoryHiddenBehindTheExcluded has an object in the history that is left
+// out that names, in bytes that are not its own, an unsigned commit from after
+// it. Git passes over that commit as left out; the report must not.
+func TestHistoryHiddenBehindTheExcluded(t *testing.T) {
+	a := authority(t, fakeca.Config{})
+	r := newRepo(t)
+	one := r.signed(a, fakeca.Fixture{}, "one")
+	two := r.signed(a, fakeca.Fixture{}, "two", one)
+	hidden := r.unsigned("hidden", two)
+	tip := r.signed(a, fakeca.Fixture{}, "tip", hidden)
+	r.branch("main", tip)
+	cfg := trusting(t, a.TrustedRoot())
+	cfg.Repo, cfg.Revisions = r.open(), []string{two + ".." + tip}
+	wantClasses(t, run(t, cfg), map[verifier.Class]int{verifier.Verified: 1, report.Unsigned: 1})
+
+	r.overwrite(one, "commit", commitBytes(r.emptyTree(), "one", hidden))
+	got := run(t, cfg)
+	if got.Totals.Classes[report.Unsigned] == 0 && (got.Complete || got.Result != report.Indeterminate || !omitted(got, "git did not list")) {
+		t.Errorf("result %q, complete %v, totals %+v, not examined %v", got.Result, got.Complete, got.Totals, got.NotExamined)
+	}
+}
+
+// TestHistoryHiddenBehindAFalseMergeBase has git take an unsigned commit of
+// one side for a merge base of both.
+func TestHistoryHiddenBehindAFalseMergeBase(t *testing.T) {
+	a := authority(t, fakeca.Config{})
+	r := newRepo(t)
+	root := r.signed(a, fakeca.Fixture{}, "root")
+	one := r.signed(a, fakeca.Fixture{}, "one", root)
+	// Old, so that git comes to it last.
+	hidden := r.write("commit", bytes.ReplaceAll(commitBytes(r.emptyTree(), "hidden", one), []byte("1700000000"), []byte("1000000000")))
+	r.branch("left", r.signed(a, fakeca.Fixture{}, "left", hidden))
+	r.branch("right", r.signed(a, fakeca.Fixture{}, "right", one))
+	cfg := trusting(t, a.TrustedRoot())
+	cfg.Repo, cfg.Revisions = r.open(), []string{"left...right"}
+	wantClasses(t, run(t, cfg), map[verifier.Class]int{verifier.Verified: 2, report.Unsigned: 1})
+
+	r.overwrite(root, "commit", commitBytes(r.emptyTree(), "root", hidden))
+	got, err := audit.Run(t.Context(), cfg)
+	if err == nil && (got.Result == report.Pass || got.Complete && got.Totals.Classes[report.Unsigned] == 0) {
+		t.Errorf("result %q, complete %v, totals %+v, revisions %v: hidden history went unnoticed", got.Result, got.Complete, got.Totals, got.Scope.Revisions)
+	}
+}

@@ -182,28 +182,44 @@ func (c *collector) checkConnected(ctx context.Context) error {
 	if len(c.open) == 0 || !c.complete || c.cfg.Repo.Shallow() {
 		return nil
 	}
-	unreached := len(c.open)
-	if len(c.scope.excluded) > 0 {
-		revs := make([]string, 0, len(c.open)+len(c.scope.excluded))
-		for oid := range c.open {
-			revs = append(revs, oid)
-		}
-		slices.Sort(revs)
-		for _, oid := range c.scope.excluded {
-			revs = append(revs, "^"+oid)
-		}
-		unreached = 0
-		for o, err := range c.cfg.Repo.Walk(ctx, gitutil.Walk{Revs: revs}) {
-			if err != nil {
-				return c.brokeOff(err)
-			}
-			if c.open[o.OID] {
-				unreached++
-			}
+	if err := c.reach(ctx, c.scope.excluded, c.open); err != nil {
+		return c.brokeOff(err)
+	}
+	if len(c.open) > 0 {
+		c.incomplete(fmt.Sprintf("history that git did not list (%d commits at least)", len(c.open)), "examined commits name them as parents")
+	}
+	return nil
+}
+
+// reach deletes from wanted the commits that are among those given or behind
+// them. That is so if commits whose bytes are what their ids say name one
+// another as parents all the way. It reads no further than it has to.
+func (c *collector) reach(ctx context.Context, from []string, wanted map[string]bool) error {
+	reached := make(map[string]bool)
+	add := func(oids []string) {
+		for _, oid := range oids {
+			reached[oid] = true
+			delete(wanted, oid)
 		}
 	}
-	if unreached > 0 {
-		c.incomplete(fmt.Sprintf("history that git did not list (%d commits at least)", unreached), "examined commits name them as parents")
+	add(from)
+	if len(from) == 0 || len(wanted) == 0 {
+		return nil
+	}
+	for o, err := range c.cfg.Repo.Walk(ctx, gitutil.Walk{Revs: from, AnyOrder: true}) {
+		if err != nil {
+			return err
+		}
+		if !reached[o.OID] || o.Verify(c.judge.Format) != nil {
+			continue
+		}
+		delete(reached, o.OID)
+		if commit, err := gitutil.ParseCommit(o.Data, c.judge.Format); err == nil {
+			add(commit.Parents)
+		}
+		if len(wanted) == 0 {
+			return nil
+		}
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ func resolve(ctx context.Context, cfg Config) (*scope, error) {
 			return nil, err
 		}
 	}
+	if len(s.excluded) > 0 {
+		s.omit("history on the far side of the range", "it was asked to be left out")
+	}
 	if cfg.FirstParent {
 		s.omit("commits that only further parents of merges reach", "first parents only were asked for")
 	}

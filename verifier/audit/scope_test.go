@@ -97,6 +97,9 @@ func TestSinceLeavesOutHistory(t *testing.T) {
 	if got := r.Scope.Revisions[0]; got.Revision != "^"+two || got.Resolved[0] != "^"+two {
 		t.Errorf("scope %+v, want ^%s", r.Scope, two)
 	}
+	if !omitted(r, "far side of the range") || !r.Complete {
+		t.Errorf("not examined %v, complete %v, want the far side of the range, and true", r.NotExamined, r.Complete)
+	}
 	cfg.All = true
 	wantExamined(t, cfg, merge, side, topic)
 }
