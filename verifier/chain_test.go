@@ -36,14 +36,21 @@ func newOffice(t *testing.T) *office {
 		ca:     &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true},
 		leaf: &x509.Certificate{
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-			EmailAddresses: []string{"alice@example.com"}, ExtraExtensions: []pkix.Extension{issuerExtension(8, "\x0c\x01i")},
+			EmailAddresses: []string{"alice@example.com"}, ExtraExtensions: []pkix.Extension{fulcioExtension(8, "\x0c\x01i")},
 		},
 	}
 }
 
-// verify signs the payload, logs the signature with a Rekor v1 promise, and
-// verifies it.
+// verify signs the payload and says what is wrong with that.
 func (o *office) verify(t *testing.T) error {
+	t.Helper()
+	_, err := o.result(t)
+	return err
+}
+
+// result signs the payload, logs the signature with a Rekor v1 promise, and
+// verifies it.
+func (o *office) result(t *testing.T) (*verifier.Result, error) {
 	t.Helper()
 	anchor := issue(t, o.anchor, nil, &o.anchorKey.PublicKey, o.anchorKey)
 	by, key := anchor, o.anchorKey
@@ -81,8 +88,7 @@ func (o *office) verify(t *testing.T) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = verifierOf(t, o.root(t, ca, anchor)).Verify(payload, cms.Armor(der), verifier.AnyIdentity{})
-	return err
+	return verifierOf(t, o.root(t, ca, anchor)).Verify(payload, cms.Armor(der), verifier.AnyIdentity{})
 }
 
 // log returns an entry that is promised, at the time the certificate begins.
@@ -140,8 +146,8 @@ func newRoot(t testing.TB, r *trust.TrustedRoot) *verifier.TrustedRoot {
 	return root
 }
 
-// issuerExtension returns one of Fulcio's extensions, by its number.
-func issuerExtension(number int, value string) pkix.Extension {
+// fulcioExtension returns one of Fulcio's extensions, by its number.
+func fulcioExtension(number int, value string) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, number}, Value: []byte(value)}
 }
 
@@ -156,8 +162,8 @@ func TestCertificatesWithOneThingWrong(t *testing.T) {
 	}{
 		{"nothing", func(*office) {}, ""},
 		{"an authority in between", func(o *office) { o.below = o.authority() }, ""},
-		{"both issuers, the same", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, issuerExtension(1, "i")) }, ""},
-		{"the old issuer alone", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(1, "i") }, ""},
+		{"both issuers, the same", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, fulcioExtension(1, "i")) }, ""},
+		{"the old issuer alone", func(o *office) { o.leaf.ExtraExtensions[0] = fulcioExtension(1, "i") }, ""},
 
 		{"key not for signatures", func(o *office) { o.leaf.KeyUsage = x509.KeyUsageKeyAgreement }, verifier.CheckChain},
 		{"not for code signing", func(o *office) { o.leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }, verifier.CheckChain},
@@ -174,9 +180,9 @@ func TestCertificatesWithOneThingWrong(t *testing.T) {
 		{"no subject", func(o *office) { o.leaf.EmailAddresses = nil }, verifier.CheckIdentity},
 		{"a host as subject", func(o *office) { o.leaf.EmailAddresses, o.leaf.DNSNames = nil, []string{"example.com"} }, verifier.CheckIdentity},
 		{"no issuer", func(o *office) { o.leaf.ExtraExtensions = nil }, verifier.CheckIdentity},
-		{"empty issuer", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(8, "\x0c\x00") }, verifier.CheckIdentity},
-		{"issuer not a UTF8String", func(o *office) { o.leaf.ExtraExtensions[0] = issuerExtension(8, "i") }, verifier.CheckIdentity},
-		{"two issuers", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, issuerExtension(1, "j")) }, verifier.CheckIdentity},
+		{"empty issuer", func(o *office) { o.leaf.ExtraExtensions[0] = fulcioExtension(8, "\x0c\x00") }, verifier.CheckIdentity},
+		{"issuer not a UTF8String", func(o *office) { o.leaf.ExtraExtensions[0] = fulcioExtension(8, "i") }, verifier.CheckIdentity},
+		{"two issuers", func(o *office) { o.leaf.ExtraExtensions = append(o.leaf.ExtraExtensions, fulcioExtension(1, "j")) }, verifier.CheckIdentity},
 	} {
 		o := newOffice(t)
 		tt.spoil(o)

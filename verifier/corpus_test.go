@@ -52,11 +52,12 @@ type expected struct {
 	OIDCIssuer     string `json:"oidc_issuer"`
 	CertIssuer     string `json:"cert_issuer"`
 	Expected       string
-	IntegratedTime int64  `json:"integrated_time"`
-	LogIndex       int64  `json:"log_index"`
-	ProofIndex     uint64 `json:"proof_index"`
-	TreeSize       uint64 `json:"tree_size"`
-	Origin         string `json:"checkpoint_origin"`
+	IntegratedTime int64             `json:"integrated_time"`
+	LogIndex       int64             `json:"log_index"`
+	ProofIndex     uint64            `json:"proof_index"`
+	TreeSize       uint64            `json:"tree_size"`
+	Origin         string            `json:"checkpoint_origin"`
+	Claims         map[string]string `json:"fulcio_ext"`
 	data           []byte
 }
 
@@ -117,6 +118,16 @@ func TestRealOfflineSignatures(t *testing.T) {
 		if result.Certificate.Identity != want || result.Time.Unix() != e.IntegratedTime || result.Log.Index != e.LogIndex ||
 			result.Log.TreeIndex != e.ProofIndex || result.Log.TreeSize != e.TreeSize || result.Log.Origin != e.Origin {
 			t.Errorf("%s: verified as %v at %v, log %+v", e.OID, result.Certificate.Identity, result.Time, result.Log)
+		}
+		delete(e.Claims, "issuer") // it is of the identity
+		claims := make(map[string]string)
+		for _, c := range result.Certificate.Claims {
+			claims[strings.ToLower(c.Name)] = c.Value
+		}
+		for name, want := range e.Claims {
+			if got := claims[strings.ToLower(name)]; got != want {
+				t.Errorf("%s: claim %s is %q, want %q", e.OID, name, got, want)
+			}
 		}
 	}
 	if good != 88 || unsupported != 2 {
@@ -182,8 +193,8 @@ func git(t testing.TB, dir string, args ...string) string {
 // matrix says what becomes of the objects in the private matrix that do not
 // verify: class and failed check, by ref or by subject.
 var matrix = map[string]string{
-	"bad/certificate-san-changed":      "bad-log-proof signed-entry-timestamp",
-	"bad/certificate-sct-changed":      "bad-log-proof signed-entry-timestamp",
+	"bad/certificate-san-changed":      "bad-log-proof inclusion-proof",
+	"bad/certificate-sct-changed":      "bad-log-proof inclusion-proof",
 	"bad/checkpoint-root-changed":      "bad-log-proof inclusion-proof",
 	"bad/checkpoint-signature-changed": "bad-log-proof checkpoint",
 	"bad/integrated-time-changed":      "bad-log-proof signed-entry-timestamp",

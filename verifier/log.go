@@ -54,6 +54,11 @@ func (r *root) checkLog(s *signature) (*loggedEntry, *VerifyError) {
 	s.pass(CheckLogEntry)
 
 	logged := &loggedEntry{log: log, promised: promised, facts: LogEntry{LogID: [32]byte(log.KeyID), URL: log.BaseURL, Generation: generation}}
+	if proven {
+		if verr := s.checkProof(logged, body); verr != nil {
+			return nil, verr
+		}
+	}
 	if promised {
 		e := s.entry
 		if err := tlog.VerifySET(log.PublicKey, body, e.IntegratedTime, e.LogID, e.LogIndex, promise.SET); err != nil {
@@ -61,11 +66,6 @@ func (r *root) checkLog(s *signature) (*loggedEntry, *VerifyError) {
 		}
 		s.pass(CheckPromise)
 		logged.facts.Index, logged.facts.IndexKnown = e.LogIndex, true
-	}
-	if proven {
-		if verr := s.checkProof(logged, body); verr != nil {
-			return nil, verr
-		}
 	}
 	return logged, nil
 }

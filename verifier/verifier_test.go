@@ -86,12 +86,6 @@ var checks = map[fakeca.Fault]verifier.Check{
 	fakeca.NoSCT:    verifier.CheckSCT, fakeca.SCTByUnknownLog: verifier.CheckSCT, fakeca.SCTFlipped: verifier.CheckSCT,
 }
 
-// promised are the checks that fail first under Rekor v1, whose promise
-// covers what the inclusion proof covers under v2.
-var promised = map[fakeca.Fault]verifier.Check{
-	fakeca.SignatureComplement: verifier.CheckPromise, fakeca.EntryForOtherSignature: verifier.CheckPromise,
-}
-
 // TestEachFaultFailsItsCheck verifies a signature with each fault that the
 // fixture maker knows: each gives its class, at its check, and the harmless
 // ones verify.
@@ -117,9 +111,6 @@ func TestEachFaultFailsItsCheck(t *testing.T) {
 					continue
 				}
 				want := checks[fault]
-				if first, ok := promised[fault]; ok && generation == fakeca.RekorV1 {
-					want = first
-				}
 				if string(verr.Class) != fault.Class() || verr.Check != want {
 					t.Errorf("%s: %s at %s (%v), want %s at %s", name, verr.Class, verr.Check, err, fault.Class(), want)
 				}

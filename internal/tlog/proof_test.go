@@ -168,6 +168,12 @@ func TestConsistencyProofRejectsEachFault(t *testing.T) {
 			wrong2[0] ^= 1
 			reject("other first root", good, wrong1, root2)
 			reject("other second root", good, root1, wrong2)
+			for _, p := range []ConsistencyProof{
+				{good.First - 1, good.Second, good.Hashes}, {good.First + 1, good.Second, good.Hashes},
+				{good.First, good.Second - 1, good.Hashes}, {good.First, good.Second + 1, good.Hashes},
+			} {
+				checkConsistencyAgainstMerkle(t, p, root1, root2, p.Verify(root1, root2))
+			}
 			if first != second {
 				reject("roots swapped", good, root2, root1)
 				reject("sizes swapped", ConsistencyProof{good.Second, good.First, good.Hashes}, root1, root2)

@@ -162,12 +162,22 @@ func parse(data []byte) (*Policy, error) {
 		if errors.As(err, &perr) {
 			offset = int(ps.toml.Range(perr.Highlight).Offset)
 		}
-		return nil, ps.errorAt(offset, "%v", err)
+		if ps.unquoted(offset) {
+			err = fmt.Errorf("text without quotes: %w", err)
+		}
+		return nil, ps.errorAt(offset, "%w", err)
 	}
 	if err := ps.finish(); err != nil {
 		return nil, err
 	}
 	return ps.policy, nil
+}
+
+// unquoted reports whether a letter begins the value at an offset, which TOML
+// has for true and false alone: a mistake that its parser does not explain.
+func (ps *parser) unquoted(offset int) bool {
+	before, at := bytes.TrimRight(ps.data[:offset], " \t"), ps.data[offset:]
+	return bytes.HasSuffix(before, []byte("=")) && len(at) > 0 && (at[0]|0x20) >= 'a' && (at[0]|0x20) <= 'z'
 }
 
 // errorAt returns an error with the line of an offset.

@@ -164,6 +164,8 @@ from = 2026-01-01T00:00:00Z
 		{"empty issuer", replace("https://accounts.example.com", ""), "line 4: issuer is empty"},
 		{"empty pattern", replace(subject, `subject-pattern = ""`), "line 3: subject-pattern is empty"},
 		{"pattern for anyone", replace(subject, `subject-pattern = "*"`), `line 2: subject-pattern: pattern "*" matches everything`},
+		{"subject without quotes", replace(`"alice@example.com"`, "alice@example.com"), "line 3: text without quotes: "},
+		{"subject without quotes that begins as a number", replace(`"alice@example.com"`, "nina@example.com"), "line 3: text without quotes: "},
 		{"array as subject", replace(subject, `subject = ["alice@example.com"]`), "line 3: subject is not a string"},
 		{"number as issuer", replace(issuer, "issuer = 1"), "line 4: issuer is not a string"},
 

@@ -31,11 +31,11 @@ var classes = []struct {
 	hint     string
 }{
 	{verifier.Verified, Note, ""},
-	{verifier.IdentityNotAllowed, Error, "if this signer is expected: gitseal policy allow IDENTITY"},
+	{verifier.IdentityNotAllowed, Error, "if this signer is expected: gitseal policy allow SUBJECT --issuer ISSUER"},
 	{verifier.BadSignature, Error, "find who changed it: gitseal show OID"},
 	{verifier.BadLogProof, Error, "see which proof failed: gitseal show OID"},
-	{verifier.UntrustedCertificate, Error, "if its authority is one of yours, give its trusted root: gitseal audit --trusted-root FILE"},
-	{verifier.UntrustedLog, Error, "if the log is one of yours, give its trusted root: gitseal audit --trusted-root FILE"},
+	{verifier.UntrustedCertificate, Error, "if its authority is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
+	{verifier.UntrustedLog, Error, "if the log is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
 	{verifier.BadTime, Error, "see which times it carries: gitseal show OID"},
 	{verifier.NotLogged, Warning, "sign with the log entry embedded, so that it can be checked offline"},
 	{Revoked, Error, "find out since when the key is not to be trusted"},
