@@ -14,7 +14,18 @@ mkdir -p "$HOME"
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n# %s\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+# Prints a command as one would type it, and runs it.
+run() {
+	printf '$'
+	for word; do
+		case $word in
+		*[!A-Za-z0-9@%+=:,./_-]*) printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+	printf '\n'
+	"$@"
+}
 
 say 'A new repository, set up with one command.'
 git init -q -b main "$scratch/project"
@@ -36,9 +47,10 @@ run git log --show-signature --oneline
 run git verify-tag v1.0
 
 say 'Somebody changes a commit and keeps its signature.'
-run sh -c "git cat-file commit HEAD | sed 's/^Add line 3\$/Add line 4/' > ../forged"
-forged=$(git hash-object -t commit -w ../forged)
-git branch forged "$forged"
+echo "$ git cat-file commit HEAD | sed 's/^Add line 3\$/Add line 4/' > ../forged"
+git cat-file commit HEAD | sed 's/^Add line 3$/Add line 4/' > ../forged
+echo '$ git branch forged $(git hash-object -t commit -w ../forged)'
+git branch forged "$(git hash-object -t commit -w ../forged)"
 run git log -1 --format='%h "%s" is graded %G? (B: bad signature)' forged
 if run git verify-commit forged; then
 	echo 'the forged commit passed: this is a bug' >&2

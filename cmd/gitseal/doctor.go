@@ -43,19 +43,22 @@ func (d *doctor) fail(hint, format string, args ...any) {
 }
 
 func (d *doctor) line(mark, format string, args ...any) {
-	fmt.Fprintf(d.env.stdout, "%s %s\n", mark, oneLine(fmt.Sprintf(format, args...)))
+	d.env.printf("%s %s\n", mark, oneLine(fmt.Sprintf(format, args...)))
 }
 
 func (d *doctor) hint(hint string) {
 	if hint != "" {
-		fmt.Fprintf(d.env.stdout, "     hint: %s\n", hint)
+		d.env.printf("     hint: %s\n", hint)
 	}
 }
 
 // err reports an error with the hint that goes with it.
 func (d *doctor) err(err error) {
 	_, message, hints := exitCode(err)
-	d.fail(strings.Join(hints, "; "), "%s", message)
+	d.fail("", "%s", message)
+	for _, hint := range hints {
+		d.hint(hint)
+	}
 }
 
 func runDoctor(ctx context.Context, e *env) error {
@@ -187,12 +190,17 @@ func (d *doctor) trust(s *settings) {
 func (d *doctor) sign(ctx context.Context, s *settings) {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
-	sign, closeAll, err := newSigner(s, d.env, "")
+	local, err := s.localAuthority(d.env)
 	if err != nil {
 		d.err(err)
 		return
 	}
-	defer closeAll()
+	defer local.Close() // what it has released is durable
+	sign, err := local.signer(s, "")
+	if err != nil {
+		d.err(err)
+		return
+	}
 	payload := []byte("gitseal doctor\n")
 	begin := time.Now()
 	sig, err := sign.Sign(ctx, payload)

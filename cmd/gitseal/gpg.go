@@ -64,15 +64,15 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if isNull(e.stdout) {
 		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"))
 	}
-	settings, err := readSettings(ctx, e)
+	settings, local, err := withSettings(ctx, e, func(s *settings) (*localAuthority, error) { return s.localAuthority(e) })
 	if err != nil {
 		return err
 	}
-	sign, closeAll, err := newSigner(settings, e, call.key)
+	defer local.Close() // what it has released is durable
+	sign, err := local.signer(settings, call.key)
 	if err != nil {
 		return err
 	}
-	defer closeAll()
 	payload, err := readLimited(e.stdin, maxPayload, "the payload from standard input")
 	if err != nil {
 		return fail(exitUnknown, err)
@@ -101,40 +101,45 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	return nil
 }
 
-// newSigner returns a signer on the instance in force. key is git's -u
-// argument.
-func newSigner(s *settings, e *env, key string) (*signer.Signer, func(), error) {
-	who, err := s.identity(key)
-	if err != nil {
-		return nil, nil, err
-	}
+// A localAuthority is the open authority of the instance in force, and a
+// verifier that trusts it.
+type localAuthority struct {
+	*fakeca.Authority
+	now      func() time.Time
+	verifier *verifier.Verifier
+}
+
+// localAuthority opens the authority of the instance in force. The caller
+// closes it; one that has not signed holds nothing open.
+func (s *settings) localAuthority(e *env) (*localAuthority, error) {
 	in, err := s.instance()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	a, err := in.authority(e)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	closeAll := func() { _ = a.Close() } // what it has released is durable
 	root, err := verifier.ParseTrustedRoot(a.TrustedRoot())
 	if err != nil {
-		closeAll()
-		return nil, nil, fail(exitUsage, fmt.Errorf("%s: %w", in.dir, err))
+		return nil, fail(exitUsage, fmt.Errorf("%s: %w", in.dir, err))
 	}
 	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}})
 	if err != nil {
-		closeAll()
-		return nil, nil, err
+		return nil, err
 	}
-	sign, err := signer.New(signer.Config{
-		Tokens: localTokens{a, who.Value}, CA: a, Log: a, Timestamper: a, Verifier: v, Now: e.now,
-	})
+	return &localAuthority{a, e.now, v}, nil
+}
+
+// signer returns a signer on the authority. key is git's -u argument.
+func (a *localAuthority) signer(s *settings, key string) (*signer.Signer, error) {
+	who, err := s.identity(key)
 	if err != nil {
-		closeAll()
-		return nil, nil, err
+		return nil, err
 	}
-	return sign, closeAll, nil
+	return signer.New(signer.Config{
+		Tokens: localTokens{a.Authority, who.Value}, CA: a.Authority, Log: a.Authority, Timestamper: a.Authority, Verifier: a.verifier, Now: a.now,
+	})
 }
 
 // runVerify verifies a signature file over a payload and reports as gpg does.

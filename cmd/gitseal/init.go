@@ -67,52 +67,46 @@ func runInit(c *cli.Context, e *env) error {
 	// The instance, then whom to allow, and last what makes git use them: a
 	// set-up that fails half way must not leave git calling a program that
 	// cannot sign.
-	changes, err := setUpInstance(c, e, settings)
+	changes, signs, err := setUpInstance(c, e, settings)
 	if err != nil {
 		return err
+	}
+	changes = append(changes, [2]string{"gpg.x509.program", e.program})
+	if signs {
+		changes = append(changes, [][2]string{{"gpg.format", "x509"}, {"commit.gpgSign", "true"}, {"tag.gpgSign", "true"}}...)
 	}
 	for _, change := range changes {
 		if err := w.set(change[0], change[1]); err != nil {
 			return err
 		}
 	}
-	for _, change := range [][2]string{
-		{"gpg.x509.program", e.program},
-		{"gpg.format", "x509"},
-		{"commit.gpgSign", "true"},
-		{"tag.gpgSign", "true"},
-	} {
-		if err := w.set(change[0], change[1]); err != nil {
-			return err
-		}
-	}
 	if !w.changed {
-		fmt.Fprintf(e.stdout, "git is set up already\n")
+		e.printf("git is set up already\n")
 	}
 	return nil
 }
 
 // setUpInstance makes the local authority if it is wanted and missing, allows
 // the user's own identity on it, and returns the configuration that selects
-// the instance.
-func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, err error) {
+// the instance, and whether it can sign.
+func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, signs bool, err error) {
 	in, err := s.instance()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if dir := c.String("instance"); c.IsSet("instance") {
 		if in.dir, err = filepath.Abs(dir); err != nil {
-			return nil, usage("--instance: %v", err)
+			return nil, false, usage("--instance: %v", err)
 		}
 		if err := new(trust).add(filepath.Join(in.dir, trustedRootFile)); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		in.setting.Value = in.dir
 		changes = append(changes, [2]string{"gitseal.instance", in.dir})
 	} else if c.Bool("local") && in.setting.Value != "local" {
 		dir, err := s.authorityDir()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		in.dir, in.setting.Value = dir.Value, "local"
 		changes = append(changes, [2]string{"gitseal.instance", "local"})
@@ -120,31 +114,31 @@ func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, er
 	own := in.setting.Value == "local"
 	who, err := s.identity("")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if own {
 		if err := createAuthority(e, in.dir); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	a, err := in.authority(e)
 	if errors.Is(err, errNoAuthority) {
 		fmt.Fprintf(e.stderr, "gitseal: instance %s has no authority of its own: it can verify, but not sign\n", in.dir)
-		return changes, nil
+		return changes, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer a.Close() // only read from
 	id := verifier.Identity{Subject: who.Value, Issuer: a.Issuer()}
 	file, added, err := allowEntry(s, policy.Entry{Subject: id.Subject, Issuer: id.Issuer})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if added {
-		fmt.Fprintf(e.stdout, "allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), file)
+		e.printf("allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), file)
 	}
-	return changes, nil
+	return changes, true, nil
 }
 
 // createAuthority makes the local authority unless there is one.
@@ -159,7 +153,7 @@ func createAuthority(e *env, dir string) error {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	fmt.Fprintf(e.stdout, "made a local authority in %s (%s)\n", dir, a.Issuer())
+	e.printf("made a local authority in %s (%s)\n", dir, a.Issuer())
 	return a.Close()
 }
 
@@ -197,7 +191,7 @@ func (w *configWriter) set(key, value string) error {
 		return err
 	}
 	w.changed = true
-	fmt.Fprintf(w.env.stdout, "git config %s %s %s\n", w.scope, key, shellWord(value))
+	w.env.printf("git config %s %s %s\n", w.scope, key, shellWord(value))
 	return nil
 }
 
@@ -208,8 +202,7 @@ func (w *configWriter) undo() error {
 		return err
 	}
 	if len(replaced) == 0 {
-		fmt.Fprintf(w.env.stdout, "nothing to undo\n")
-		return nil
+		return w.nothingToUndo()
 	}
 	for _, record := range replaced {
 		key, old, had := strings.Cut(record, "=")
@@ -219,7 +212,7 @@ func (w *configWriter) undo() error {
 		}
 		switch {
 		case len(now) == 0 || !w.isOurs(key, now[len(now)-1]):
-			fmt.Fprintf(w.env.stdout, "left %s: it was changed since\n", key)
+			w.env.printf("left %s: it was changed since\n", key)
 			continue
 		case had:
 			err = w.git("--replace-all", key, old)
@@ -230,15 +223,26 @@ func (w *configWriter) undo() error {
 			return err
 		}
 		if had {
-			fmt.Fprintf(w.env.stdout, "git config %s %s %s\n", w.scope, key, shellWord(old))
+			w.env.printf("git config %s %s %s\n", w.scope, key, shellWord(old))
 		} else {
-			fmt.Fprintf(w.env.stdout, "git config %s --unset %s\n", w.scope, key)
+			w.env.printf("git config %s --unset %s\n", w.scope, key)
 		}
 	}
 	if err := w.git("--unset-all", undoKey); err != nil {
 		return err
 	}
-	fmt.Fprintf(w.env.stdout, "the authority and the policy were kept\n")
+	w.env.printf("the authority and the policy were kept\n")
+	return nil
+}
+
+// nothingToUndo says so, and where there is: who set up all repositories may
+// ask in one of them.
+func (w *configWriter) nothingToUndo() error {
+	w.env.printf("nothing to undo\n")
+	global := &configWriter{ctx: w.ctx, env: w.env, scope: "--global"}
+	if replaced, err := global.get(undoKey); err == nil && len(replaced) > 0 && w.scope != global.scope {
+		fmt.Fprintf(w.env.stderr, "hint: gitseal init --global --undo   # for what was set for all your repositories\n")
+	}
 	return nil
 }
 

@@ -53,8 +53,12 @@ func (s *settings) instance() (*instance, error) {
 	return &instance{v, dir}, nil
 }
 
-// setUp is the hint for a machine on which nothing has been set up.
-const setUp = "gitseal init"
+// Hints for a machine on which nothing has been set up, or no longer.
+const (
+	setUp            = "gitseal init"
+	trustOthers      = "or, to verify what others sign: git config --global --add gitseal.trustedRoot /path/to/their/trusted_root.json"
+	replaceAuthority = "put the authority back from a copy, or move what is left of it away and make another: gitseal init"
+)
 
 // errNoAuthority says that an instance can verify, but not sign.
 var errNoAuthority = errors.New("no authority of its own to sign with")
@@ -64,12 +68,15 @@ var errNoAuthority = errors.New("no authority of its own to sign with")
 func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 	a, err := fakeca.Open(in.dir, fakeca.Config{Clock: e.now})
 	var perm *fakeca.PermissionsError
+	var lost *fs.PathError
 	switch {
 	case err == nil:
 		return a, nil
 	case in.setting.Value != "local" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fakeca.ErrIncomplete)):
 		return nil, fail(exitUsage, fmt.Errorf("instance %s has %w", in.dir, errNoAuthority),
 			"git config gitseal.instance local   # sign with the local authority")
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &lost) && isInstanceFile(lost.Path):
+		return nil, fail(exitUsage, err, replaceAuthority) // its keys are there
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fail(exitUsage, fmt.Errorf("there is no local authority in %s yet", in.dir), setUp)
 	case errors.Is(err, fakeca.ErrIncomplete):
@@ -80,6 +87,12 @@ func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 		return nil, fail(exitEquivocation, err)
 	}
 	return nil, fail(exitUsage, err)
+}
+
+// isInstanceFile reports whether a file is one of the two of an instance.
+func isInstanceFile(path string) bool {
+	name := filepath.Base(path)
+	return name == trustedRootFile || name == signingConfigFile
 }
 
 // A trust is whom we trust, and where that is written.
@@ -110,7 +123,11 @@ func (s *settings) trust(file string) (*trust, error) {
 	case errors.Is(err, fs.ErrNotExist) && in.setting.isDefault() && len(extra) > 0:
 		// Only verifying, with other people's roots: no instance is needed.
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail(exitUsage, fmt.Errorf("no instance is set up: %s does not exist", own), setUp)
+		hints := []string{setUp}
+		if in.setting.isDefault() {
+			hints = append(hints, trustOthers)
+		}
+		return nil, fail(exitUsage, fmt.Errorf("no instance is set up: %s does not exist", own), hints...)
 	case err != nil:
 		return nil, err
 	}

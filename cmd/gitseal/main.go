@@ -58,6 +58,9 @@ func run(args []string, e *env) (code int) {
 		app := newApp(e)
 		err = app.Run(flagsFirst(app.Commands, args))
 	}
+	if err == nil {
+		err = e.lost
+	}
 	code, message, hints := exitCode(err)
 	if message != "" {
 		e.printError(message, hints)
@@ -78,9 +81,13 @@ func newApp(e *env) *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {}, // exit codes are decided in exit.go
 		OnUsageError:         onUsageError,
 		CommandNotFound:      nil,
+		Flags:                []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", DisableDefaultText: true}},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fail(exitUsage, fmt.Errorf("unknown command %q", c.Args().First()), "gitseal --help")
+			}
+			if c.Bool("version") {
+				return printVersion(e)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -148,6 +155,11 @@ func quietUsage(c *cli.Command) {
 	if len(c.Subcommands) == 0 {
 		c.Before = refuseEmpty
 	}
+	for _, f := range c.Flags {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true // "(default: false)" goes without saying
+		}
+	}
 	for _, sub := range c.Subcommands {
 		quietUsage(sub)
 	}
@@ -172,10 +184,30 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
 		hint = c.Command.HelpName + " --help"
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		err = fmt.Errorf("unknown option --%s", name)
+	return fail(exitUsage, inOurWords(err), hint)
+}
+
+// inOurWords rewords what package flag says of a command line: it knows no
+// options of two dashes, and shows how Go parses a time.
+func inOurWords(err error) error {
+	option := func(name string) string {
+		if len(name) == 1 {
+			return "-" + name
+		}
+		return "--" + name
 	}
-	return fail(exitUsage, err, hint)
+	message := err.Error()
+	if name, ok := strings.CutPrefix(message, "flag provided but not defined: -"); ok {
+		return fmt.Errorf("unknown option %s", option(name))
+	}
+	if name, ok := strings.CutPrefix(message, "flag needs an argument: -"); ok {
+		return fmt.Errorf("option %s wants a value", option(name))
+	}
+	if value, rest, ok := strings.Cut(message, " for flag -"); ok {
+		name, _, _ := strings.Cut(rest, ": ")
+		return fmt.Errorf("%s for option %s", value, option(name))
+	}
+	return err
 }
 
 // explain gives the exit code and the next command for an error that no

@@ -13,6 +13,7 @@ import (
 	"gitseal/gitutil"
 	"gitseal/verifier"
 	"gitseal/verifier/audit"
+	"gitseal/verifier/policy"
 	"gitseal/verifier/report"
 )
 
@@ -37,6 +38,9 @@ func openRepository(ctx context.Context) (*gitutil.Repo, error) {
 func unusable(err error) error {
 	var git *gitutil.GitError
 	if errors.As(err, &git) && !errors.Is(err, gitutil.ErrNotRepository) && !errors.Is(err, gitutil.ErrNoGit) {
+		if strings.Contains(git.Stderr, "dubious ownership") {
+			return fail(exitUsage, err, "git status   # says how to trust a repository of another user")
+		}
 		return fail(exitUsage, err)
 	}
 	return err
@@ -45,6 +49,9 @@ func unusable(err error) error {
 // readSigned reads the commit or tag that rev names.
 func readSigned(ctx context.Context, repo *gitutil.Repo, rev string) (gitutil.Object, error) {
 	oid, typ, err := repo.Resolve(ctx, rev)
+	if errors.Is(err, gitutil.ErrMissing) && rev == "HEAD" {
+		return gitutil.Object{}, fail(exitUsage, audit.ErrEmpty, "git commit -S   # makes one")
+	}
 	if errors.Is(err, gitutil.ErrMissing) {
 		hint := "git log --oneline " + shellWord(rev) + "   # says what git makes of it"
 		if strings.Contains(rev, "..") {
@@ -261,6 +268,19 @@ func (j *judged) lines() []string {
 		lines = append(lines, "  "+madeLine(j.Result))
 	}
 	return lines
+}
+
+// hint returns what to do next about the object, or "". A signer is to be
+// allowed only where the user's own policy is what does not know them.
+func (j *judged) hint(ownPolicy bool) string {
+	if j.Class != verifier.IdentityNotAllowed {
+		return strings.ReplaceAll(report.Hint(j.Class), "OID", j.object.OID)
+	}
+	var not *policy.NotAllowedError
+	if ownPolicy && j.Result != nil && j.Failure != nil && errors.As(j.Failure, &not) && not.Reason == policy.UnknownIdentity {
+		return allowCommand(j.Result.Certificate.Identity)
+	}
+	return ""
 }
 
 // joinLines returns lines with a line end each.

@@ -35,7 +35,7 @@ func policyCommand(e *env) *cli.Command {
 					"for any run of characters. Without SUBJECT: your own identity on the local authority.",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "issuer", Usage: "the OpenID Connect `ISSUER` that vouches for SUBJECT; default: the local authority"},
-					&cli.TimestampFlag{Name: "from", Layout: time.RFC3339, Usage: "not before this `TIME` (RFC 3339), by proven time"},
+					&cli.TimestampFlag{Name: "from", Layout: time.RFC3339, Usage: "not before this `TIME`, such as 2026-01-01T00:00:00Z, by proven time"},
 					&cli.TimestampFlag{Name: "until", Layout: time.RFC3339, Usage: "only before this `TIME`"},
 				},
 				Action: func(c *cli.Context) error { return runAllow(c, e) },
@@ -97,7 +97,7 @@ func runAllow(c *cli.Context, e *env) error {
 	if added {
 		verb = "allowed"
 	}
-	fmt.Fprintf(e.stdout, "%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), file)
+	e.printf("%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), file)
 	return nil
 }
 
@@ -154,7 +154,7 @@ func runRemove(c *cli.Context, e *env) error {
 		return err
 	}
 	for _, entry := range removal.Removed {
-		fmt.Fprintf(e.stdout, "removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), file)
+		e.printf("removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), file)
 	}
 	for _, entry := range removal.Still {
 		fmt.Fprintf(e.stderr, "gitseal: still allowed by identity.%s, which matches %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern))
@@ -252,11 +252,15 @@ func runCheck(c *cli.Context, e *env) error {
 		if entry.SubjectPattern != "" {
 			kind = "pattern "
 		}
-		fmt.Fprintf(e.stdout, "%s: %s%s (%s), %s\n", printable(entry.Name), kind, printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
+		e.printf("%s: %s%s (%s), %s\n", printable(entry.Name), kind, printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
+	}
+	if len(p.Identities()) == 0 {
+		e.printf("warning: it allows nobody\n")
+		return quiet(exitFinding)
 	}
 	warnings := policy.Lint(p, e.now())
 	for _, w := range warnings {
-		fmt.Fprintf(e.stdout, "warning: %s\n", printable(w.String()))
+		e.printf("warning: %s\n", printable(w.String()))
 	}
 	if len(warnings) > 0 {
 		return quiet(exitFinding)

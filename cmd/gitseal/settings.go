@@ -41,6 +41,33 @@ func readSettings(ctx context.Context, e *env) (*settings, error) {
 	return &settings{git: cfg, getenv: e.getenv}, nil
 }
 
+// withSettings reads the settings and returns what f makes of them.
+//
+// To read git's configuration takes a process, which takes as long as all the
+// rest. So meanwhile f is run as if nothing were configured, which is how it
+// mostly is; that counts if nothing that f looked for turns out to be set. f
+// must change nothing.
+func withSettings[T any](ctx context.Context, e *env, f func(*settings) (T, error)) (*settings, T, error) {
+	var configured *settings
+	var configErr error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		configured, configErr = readSettings(ctx, e)
+	}()
+	assumed := &settings{getenv: e.getenv}
+	result, err := f(assumed)
+	<-read
+	if configErr != nil {
+		var none T
+		return nil, none, configErr
+	}
+	if !assumed.agree(configured.git) {
+		result, err = f(configured)
+	}
+	return configured, result, err
+}
+
 // config returns git's configuration to look for a key in.
 func (s *settings) config(key string) gitutil.GitConfig {
 	s.asked = append(s.asked, key)

@@ -108,7 +108,9 @@ func (j *judged) show() []string {
 		add("signer's clock", "%s (a claim, not evidence)", s.SigningTime)
 	}
 	if l := s.Log; l != nil {
-		add("log", "%s", strings.TrimSpace(l.URL+" "+l.Origin))
+		if name := strings.TrimSpace(l.URL + " " + l.Origin); name != "" {
+			add("log", "%s", name)
+		}
 		add("log id", "%s", l.ID)
 		if l.Index != nil {
 			add("entry", "%d", *l.Index)

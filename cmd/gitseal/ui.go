@@ -19,6 +19,15 @@ type env struct {
 	getenv         func(string) string
 	now            func() time.Time
 	program        string // the absolute path by which it was called
+	lost           error  // why printf could not write; nil if it could
+}
+
+// printf writes to stdout. What cannot be written ends a command that is good
+// otherwise: see run.
+func (e *env) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(e.stdout, format, args...); err != nil && e.lost == nil {
+		e.lost = fmt.Errorf("writing the answer: %w", err)
+	}
 }
 
 // printError writes an error for a person: one line, then the hints.

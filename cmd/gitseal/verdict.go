@@ -8,6 +8,7 @@ import (
 
 	"gitseal/verifier"
 	"gitseal/verifier/policy"
+	"gitseal/verifier/report"
 )
 
 // noKey stands for a fingerprint where there is none: git takes the word
@@ -31,29 +32,9 @@ const (
 
 // judge verifies a signature under the trust and the policy in force. An
 // error means that this could not be tried.
-//
-// To read git's configuration takes a process, which takes as long as all the
-// rest. So meanwhile the signature is judged as if nothing were configured,
-// which is how it mostly is; that holds if nothing that was looked for turns
-// out to be set.
 func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
-	var configured *settings
-	var configErr error
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		configured, configErr = readSettings(ctx, e)
-	}()
-	assumed := &settings{getenv: e.getenv}
-	verdict, err := assumed.judge(payload, signature)
-	<-read
-	if configErr != nil {
-		return nil, configErr
-	}
-	if assumed.agree(configured.git) {
-		return verdict, err
-	}
-	return configured.judge(payload, signature)
+	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(payload, signature) })
+	return v, err
 }
 
 // judge verifies a signature under these settings.
@@ -153,13 +134,17 @@ func refused(err error, policySource string) *verdict {
 			exit:   exitFinding,
 		}
 	}
-	rc := rcUnknownKey
-	if verr.Class == verifier.UnsupportedSignature {
+	rc, hint := rcUnknownKey, ""
+	switch verr.Class {
+	case verifier.UnsupportedSignature:
 		rc = rcUnsupported
+	case verifier.UntrustedLog, verifier.UntrustedCertificate:
+		hint = report.Hint(verr.Class)
 	}
 	return &verdict{
 		status: errsig(cert, 0, rc, "TRUST_NEVER 0 shell"),
 		lines:  []string{fmt.Sprintf("signature not verified (%s): %s", verr.Class, oneLine(verr.Error()))},
+		hint:   hint,
 		exit:   exitFinding,
 	}
 }

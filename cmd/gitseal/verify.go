@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/verifier"
+	"gitseal/verifier/policy"
 )
 
 // verifyFlags are the flags that say whom to trust and whom to expect, the
@@ -73,6 +74,8 @@ func runVerify(c *cli.Context, e *env) error {
 	if len(revs) == 0 {
 		revs = []string{"HEAD"}
 	}
+	_, ownPolicy := allowed.(*policy.Policy)
+	ownPolicy = ownPolicy && !c.IsSet("policy")
 	worst := exitGood
 	var all []objectJSON
 	for _, rev := range revs {
@@ -88,6 +91,8 @@ func runVerify(c *cli.Context, e *env) error {
 			all = append(all, j.json())
 		} else if _, err := e.stdout.WriteString(joinLines(j.lines())); err != nil {
 			return fmt.Errorf("writing the answer: %w", err)
+		} else if hint := j.hint(ownPolicy); hint != "" {
+			fmt.Fprintf(e.stderr, "hint: %s\n", hint)
 		}
 	}
 	if asJSON {

@@ -16,10 +16,14 @@ func versionCommand(e *env) *cli.Command {
 			if c.Args().Present() {
 				return usage("version takes no arguments")
 			}
-			_, err := fmt.Fprintf(e.stdout, "gitseal %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return printVersion(e)
 		},
 	}
+}
+
+func printVersion(e *env) error {
+	_, err := fmt.Fprintf(e.stdout, "gitseal %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // release is the version of the next or current release. See CHANGELOG.md.
