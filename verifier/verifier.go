@@ -88,6 +88,7 @@ func (v *Verifier) Verify(payload, signature []byte, allowed Allowed) (*Result, 
 			// Whoever made it, it is a stranger's: that it does not even
 			// fit says nothing about anyone we trust.
 			verr.Class = UntrustedCertificate
+			verr.Err = fmt.Errorf("certificate issued by %q, not by an authority of the trusted root, and %w", s.leaf.Issuer, verr.Err)
 		}
 		return nil, verr
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"gitseal/fakeca"
 	"gitseal/gitutil"
 )
 
@@ -142,10 +143,15 @@ func (d *doctor) git(ctx context.Context, s *settings) {
 		case err != nil:
 			d.err(fail(exitUsage, err))
 		case on:
-			d.ok("%s = true", key)
+			entry, _ := s.git.Get(key)
+			d.ok("%s = true (%s)", key, entry.Origin)
 		default:
 			d.line("note", "%s is off: git signs only when it is asked to, with -S or -s", key)
 		}
+	}
+	if v, _ := s.git.String("gpg.minTrustLevel", ""); strings.EqualFold(v, "ultimate") {
+		entry, _ := s.git.Get("gpg.minTrustLevel")
+		d.fail("git config --unset gpg.minTrustLevel", "gpg.minTrustLevel is %s (%s): git refuses every signature, for the most that gitseal says is fully", v, entry.Origin)
 	}
 	if v, err := s.git.String("gpg.program", ""); err == nil && v == d.env.program {
 		d.line("note", "gpg.program is gitseal too: OpenPGP signatures will not verify, and git-crypt, which reads it, will not encrypt")
@@ -205,7 +211,11 @@ func (d *doctor) sign(ctx context.Context, s *settings) {
 	begin := time.Now()
 	sig, err := sign.Sign(ctx, payload)
 	if err != nil {
-		d.fail("check the clock, and that the authority's directory can be written", "signing does not work: %v", err)
+		hint := "check the clock, and that the authority's directory can be written"
+		if errors.Is(err, fakeca.ErrCorrupt) {
+			hint = replaceAuthority
+		}
+		d.fail(hint, "signing does not work: %v", err)
 		return
 	}
 	took := time.Since(begin)

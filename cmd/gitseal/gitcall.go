@@ -83,7 +83,9 @@ func (call *gitCall) long(arg string, rest []string) ([]string, error) {
 		}
 		call.statusFD = int(fd)
 		return rest, nil
-	case "--local-user", "--keyid-format", "--output":
+	case "--local-user", "--keyid-format", "--output", "--include-certs":
+		// --include-certs is smimesign's: how much of the chain to include.
+		// The signer's own certificate always is, and nothing else is needed.
 		if err := takeValue(); err != nil {
 			return nil, err
 		}

@@ -56,13 +56,19 @@ func runGit(ctx context.Context, e *env, args []string) error {
 	return call.runSign(ctx, e)
 }
 
+// Hints of a signing call.
+const (
+	signThroughGit = "git commit -S   # git gives the payload and takes the signature"
+	unwritten      = "nothing was signed: make room where standard output goes, and sign again"
+)
+
 // runSign signs standard input. Nothing but the armor goes to stdout, and
 // SIG_CREATED, on which git relies, is said only when all of it is out.
 func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
 	if isNull(e.stdout) {
-		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"))
+		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"), signThroughGit)
 	}
 	settings, local, err := withSettings(ctx, e, func(s *settings) (*localAuthority, error) { return s.localAuthority(e) })
 	if err != nil {
@@ -78,7 +84,7 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 		return fail(exitUnknown, err)
 	}
 	if len(payload) == 0 {
-		return fail(exitUnknown, errors.New("standard input is closed or empty: there is nothing to sign"))
+		return fail(exitUnknown, errors.New("standard input is closed or empty: there is nothing to sign"), signThroughGit)
 	}
 	sig, err := sign.Sign(ctx, payload)
 	if err != nil {
@@ -89,10 +95,10 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 		return fail(code, fmt.Errorf("signing as git asked: %w", err), "gitseal doctor")
 	}
 	if _, err := e.stdout.Write(sig.Armored); err != nil {
-		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err))
+		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
 	}
 	if err := e.stdout.Close(); err != nil {
-		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err))
+		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
 	}
 	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", sig.Result.Time.Unix(), fingerprint(&sig.Result.Certificate))
 	if err := call.writeStatus(e, created); err != nil {

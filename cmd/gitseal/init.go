@@ -151,7 +151,7 @@ func createAuthority(e *env, dir string) error {
 		return nil
 	}
 	if err != nil {
-		return fail(exitUsage, err)
+		return fail(exitUsage, err, replaceAuthority)
 	}
 	e.printf("made a local authority in %s (%s)\n", dir, a.Issuer())
 	return a.Close()

@@ -57,6 +57,7 @@ func (s *settings) instance() (*instance, error) {
 const (
 	setUp            = "gitseal init"
 	trustOthers      = "or, to verify what others sign: git config --global --add gitseal.trustedRoot /path/to/their/trusted_root.json"
+	wantTrustedRoot  = "want a trusted_root.json, version 0.1, as a Sigstore instance or gitseal init writes it"
 	replaceAuthority = "put the authority back from a copy, or move what is left of it away and make another: gitseal init"
 )
 
@@ -84,9 +85,11 @@ func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 	case errors.As(err, &perm):
 		return nil, fail(exitUsage, perm, "chmod -R go= "+shellWord(in.dir))
 	case errors.Is(err, fakeca.ErrCorrupt):
-		return nil, fail(exitEquivocation, err)
+		return nil, fail(exitEquivocation, err, replaceAuthority)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fail(exitUsage, err, "chmod -R u+rwX "+shellWord(in.dir))
 	}
-	return nil, fail(exitUsage, err)
+	return nil, fail(exitUsage, err, replaceAuthority)
 }
 
 // isInstanceFile reports whether a file is one of the two of an instance.
@@ -129,7 +132,7 @@ func (s *settings) trust(file string) (*trust, error) {
 		}
 		return nil, fail(exitUsage, fmt.Errorf("no instance is set up: %s does not exist", own), hints...)
 	case err != nil:
-		return nil, err
+		return nil, fail(exitUsage, err, replaceAuthority)
 	}
 	for _, v := range extra {
 		if err := t.add(v.Value); err != nil {
@@ -146,7 +149,7 @@ func (t *trust) add(file string) error {
 	}
 	root, err := verifier.ParseTrustedRoot(data)
 	if err != nil {
-		return fail(exitUsage, fmt.Errorf("%s: %w", file, err))
+		return fail(exitUsage, fmt.Errorf("%s: %w", file, err), wantTrustedRoot)
 	}
 	t.roots = append(t.roots, root)
 	t.sources = append(t.sources, file)
@@ -171,14 +174,17 @@ func (s *settings) policy(file string) (*policy.Policy, string, error) {
 	}
 	data, err := readFile(v.Value, maxPolicy)
 	if errors.Is(err, fs.ErrNotExist) && v.isDefault() {
-		return nil, "", nil
+		if _, lerr := os.Lstat(v.Value); errors.Is(lerr, fs.ErrNotExist) {
+			return nil, "", nil
+		}
+		// A link that leads nowhere is a policy that cannot be read.
 	}
 	if err != nil {
 		return nil, "", fail(exitUsage, err)
 	}
 	p, err := policy.Parse(v.Value, data)
 	if err != nil {
-		return nil, "", fail(exitUsage, err, "gitseal policy check "+shellWord(v.Value))
+		return nil, "", fail(exitUsage, err, correctPolicy(v.Value))
 	}
 	return p, v.Value, nil
 }

@@ -220,6 +220,11 @@ func replaceFile(name string, data []byte) error {
 	return nil
 }
 
+// correctPolicy is the hint for a policy file that does not parse.
+func correctPolicy(file string) string {
+	return "correct that line, then: gitseal policy check " + shellWord(file)
+}
+
 func runCheck(c *cli.Context, e *env) error {
 	if c.NArg() > 1 {
 		return usage("policy check takes one file")
@@ -245,7 +250,7 @@ func runCheck(c *cli.Context, e *env) error {
 	}
 	p, err := policy.Parse(file, data)
 	if err != nil {
-		return fail(exitUsage, err)
+		return fail(exitUsage, err, correctPolicy(file))
 	}
 	for _, entry := range p.Identities() {
 		kind := ""

@@ -134,17 +134,14 @@ func refused(err error, policySource string) *verdict {
 			exit:   exitFinding,
 		}
 	}
-	rc, hint := rcUnknownKey, ""
-	switch verr.Class {
-	case verifier.UnsupportedSignature:
+	rc := rcUnknownKey
+	if verr.Class == verifier.UnsupportedSignature {
 		rc = rcUnsupported
-	case verifier.UntrustedLog, verifier.UntrustedCertificate:
-		hint = report.Hint(verr.Class)
 	}
 	return &verdict{
 		status: errsig(cert, 0, rc, "TRUST_NEVER 0 shell"),
 		lines:  []string{fmt.Sprintf("signature not verified (%s): %s", verr.Class, oneLine(verr.Error()))},
-		hint:   hint,
+		hint:   report.Hint(verr.Class),
 		exit:   exitFinding,
 	}
 }
