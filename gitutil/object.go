@@ -160,9 +160,12 @@ func (r *Repo) resolve(ctx context.Context, rev string) (Object, error) {
 		return Object{}, errors.New("not a revision")
 	}
 	// The revision goes in by standard input, where nothing is an option.
-	out, _, err := r.config.run(ctx, strings.NewReader(rev+"\n"), "cat-file", "--batch-check")
+	out, stderr, err := r.config.run(ctx, strings.NewReader(rev+"\n"), "-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check")
 	if err != nil {
 		return Object{}, err
+	}
+	if name := ambiguousName(stderr); name != "" {
+		return Object{}, fmt.Errorf("ambiguous: there are several refs called %q; want refs/heads/… or refs/tags/…", name)
 	}
 	line := string(bytes.TrimSuffix(out, []byte("\n")))
 	switch line {
@@ -172,6 +175,19 @@ func (r *Repo) resolve(ctx context.Context, rev string) (Object, error) {
 		return Object{}, errors.New("ambiguous: names several objects")
 	}
 	return parseAnswer(line, r.format)
+}
+
+// ambiguousName returns the name of which git warns that several refs have it,
+// such as a branch and a tag: git takes the tag, which anyone may have pushed,
+// where a person means the branch. HEAD is always HEAD.
+func ambiguousName(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		name, isWarning := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "warning: refname '")
+		if name, ambiguous := strings.CutSuffix(name, "' is ambiguous."); isWarning && ambiguous && name != "HEAD" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Revisions resolves a revision or a range, "A", "^A", "A..B" or "A...B", to

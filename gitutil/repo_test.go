@@ -444,3 +444,25 @@ func TestObjectRunsNoAliasAsRemote(t *testing.T) {
 		}
 	}
 }
+
+// TestResolveRefusesNamesOfSeveralRefs has a tag called like a branch, which
+// git would take for it.
+func TestResolveRefusesNamesOfSeveralRefs(t *testing.T) {
+	r := newRepo(t, SHA1)
+	r.commit("one")
+	r.git("tag", "main")
+	two := r.commit("two")
+	r.git("tag", "HEAD", "refs/heads/main~1")
+	r.git("config", "core.warnAmbiguousRefs", "false")
+	repo := r.open()
+	for _, rev := range []string{"main", "main^{commit}", "main~0"} {
+		if oid, _, err := repo.Resolve(t.Context(), rev); err == nil || !strings.Contains(err.Error(), "ambiguous") {
+			t.Errorf("Resolve(%s) = %s, %v, want it ambiguous", rev, oid, err)
+		}
+	}
+	for _, rev := range []string{"HEAD", "HEAD^{commit}", "refs/heads/main", "heads/main"} {
+		if oid, _, err := repo.Resolve(t.Context(), rev); err != nil || oid != two {
+			t.Errorf("Resolve(%s) = %s, %v, want %s", rev, oid, err, two)
+		}
+	}
+}

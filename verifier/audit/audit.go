@@ -55,7 +55,8 @@ type Config struct {
 	// something, and without All, it is HEAD. A revision that is an
 	// annotated tag stands for the tag and the history of its commit.
 	Revisions []string
-	// All adds every branch, remote-tracking ref and annotated tag.
+	// All adds every branch, remote-tracking ref and annotated tag, and HEAD
+	// where it is detached.
 	All bool
 	// Since is a revision whose whole history is left out, as by "^Since" in
 	// Revisions. Empty leaves out nothing.

@@ -194,6 +194,23 @@ func TestMergetagsAreListedAndNotCounted(t *testing.T) {
 	}
 }
 
+// TestMergetagOfAnotherMerge has a merge carry a good tag that was made for
+// another one.
+func TestMergetagOfAnotherMerge(t *testing.T) {
+	a := authority(t, fakeca.Config{})
+	r := newRepo(t)
+	one, two, other := r.unsigned("one"), r.unsigned("two"), r.unsigned("other")
+	tag := r.git("cat-file", "tag", r.tag(a, "asked", other, "commit"))
+	r.branch("main", r.write("commit", insertHeader(commitBytes(r.emptyTree(), "merge", one, two), "mergetag", []byte(tag))))
+	cfg := trusting(t, a.TrustedRoot())
+	cfg.Repo = r.open()
+	for f := range run(t, cfg).Findings.All() {
+		if f.Object.Type == "mergetag" && (f.ID != string(report.MalformedObject) || f.Identity != nil) {
+			t.Errorf("finding %+v, want a malformed mergetag", f)
+		}
+	}
+}
+
 func TestReportDoesNotDependOnJobs(t *testing.T) {
 	a := authority(t, fakeca.Config{})
 	r := newRepo(t)

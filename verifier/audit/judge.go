@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitseal/gitutil"
@@ -75,8 +76,12 @@ func (j *Judge) commit(data []byte) Verdict {
 		m := mergetag{oid: oid}
 		if err != nil {
 			m.Verdict = malformed(err)
-		} else {
-			m.Verdict = j.tag(data)
+		} else if m.Verdict = j.tag(data); m.Class != report.MalformedObject {
+			// A tag of something else says nothing about this merge, whoever
+			// signed it.
+			if t, err := gitutil.ParseTag(data, j.Format); err != nil || t.Type != "commit" || !slices.Contains(c.Parents, t.Object) {
+				m.Verdict = malformed(errors.New("the tag names no parent of the commit"))
+			}
 		}
 		v.mergetags = append(v.mergetags, m)
 	}

@@ -51,6 +51,15 @@ func resolve(ctx context.Context, cfg Config) (*scope, error) {
 		for _, ref := range refs {
 			s.addRef(ref)
 		}
+		// A HEAD that is detached is on no branch, and what work is done on.
+		oid, typ, err := cfg.Repo.Resolve(ctx, "HEAD")
+		if err != nil && !errors.Is(err, gitutil.ErrMissing) {
+			return nil, err
+		}
+		if typ == "commit" && !s.named[target{oid, "commit"}] {
+			s.refs = append(s.refs, report.Ref{Name: "HEAD", OID: oid})
+			s.addCommit(oid)
+		}
 		if len(s.commits) == 0 && len(s.objects) == 0 && !s.broken {
 			return nil, ErrEmpty
 		}

@@ -305,3 +305,15 @@ func TestKindsOfRepositories(t *testing.T) {
 		}
 	})
 }
+
+// TestAllTakesDetachedHead has a commit that HEAD alone leads to.
+func TestAllTakesDetachedHead(t *testing.T) {
+	a := authority(t, fakeca.Config{})
+	r := newRepo(t)
+	one := r.signed(a, fakeca.Fixture{}, "one")
+	r.branch("main", one)
+	r.git("update-ref", "--no-deref", "HEAD", r.unsigned("loose", one))
+	cfg := trusting(t, a.TrustedRoot())
+	cfg.Repo, cfg.All = r.open(), true
+	wantClasses(t, run(t, cfg), map[verifier.Class]int{verifier.Verified: 1, report.Unsigned: 1})
+}
