@@ -113,6 +113,35 @@ func TestCreateKeepsKeysPrivate(t *testing.T) {
 	}
 }
 
+// TestCreateFollowsNoPlantedLink has a directory that others could write to,
+// with a link in it under a name that an unfinished Create may leave.
+func TestCreateFollowsNoPlantedLink(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	for _, name := range []string{keysName + ".new", trustedRootName + ".new", lockName} {
+		dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+		if err := os.WriteFile(elsewhere, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(elsewhere, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the first try does not make it look innocent
+			var perm *PermissionsError
+			if _, err := Create(dir, testConfig()); !errors.As(err, &perm) {
+				t.Errorf("%s: Create = %v, want a *PermissionsError", name, err)
+			}
+		}
+		if data, err := os.ReadFile(elsewhere); err != nil || string(data) != "precious" {
+			t.Errorf("%s: what the link leads to is now %q, %v", name, data, err)
+		}
+	}
+}
+
 func TestCreateRefuses(t *testing.T) {
 	dir := newDir(t)
 	before, err := os.ReadFile(filepath.Join(dir, "keys.json"))

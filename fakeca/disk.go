@@ -22,7 +22,7 @@ type disk interface {
 	// its owner only, if there is none.
 	Create(name string) (file, error)
 	// Mkdir makes a directory only its owner can enter. An existing directory
-	// is made so.
+	// is made so, unless it holds what others may have put there.
 	Mkdir(name string) error
 	// List returns the names in a directory.
 	List(name string) ([]string, error)
@@ -89,7 +89,27 @@ func (osDisk) Mkdir(name string) error {
 	if err := os.MkdirAll(name, 0o700); err != nil {
 		return err
 	}
-	return os.Chmod(name, 0o700)
+	before, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(name, 0o700); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" || before.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	// A link that somebody left would lead the keys elsewhere. Others have put
+	// nothing here since Chmod, which is undone lest the next call find
+	// nothing wrong.
+	entries, err := os.ReadDir(name)
+	if err == nil && len(entries) > 0 {
+		err = &PermissionsError{Path: name, Mode: before.Mode()}
+	}
+	if err != nil {
+		return errors.Join(err, os.Chmod(name, before.Mode().Perm()))
+	}
+	return nil
 }
 
 func (osDisk) List(name string) ([]string, error) {
