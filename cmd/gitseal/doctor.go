@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
@@ -168,6 +170,16 @@ func (d *doctor) policy(s *settings) {
 		d.fail("gitseal policy allow", "no policy says who may sign, so no signature counts as good")
 	default:
 		d.ok("policy %s allows %s", source, count(len(p.Identities()), "identity", "identities"))
+		d.private(source)
+	}
+}
+
+// private checks that nobody but its owner can change a file that decides
+// whom to trust.
+func (d *doctor) private(file string) {
+	info, err := os.Stat(file)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+		d.fail("chmod go-w "+shellWord(file), "%s can be changed by others (mode %04o)", file, info.Mode().Perm())
 	}
 }
 
@@ -184,6 +196,7 @@ func (d *doctor) trust(s *settings) {
 			count(len(root.CertificateAuthorities), "certificate authority", "certificate authorities"),
 			count(len(root.TLogs), "log", "logs"),
 			count(len(root.TimestampAuthorities), "time-stamp authority", "time-stamp authorities"))
+		d.private(t.sources[i])
 		for _, ca := range root.CertificateAuthorities {
 			if now.Before(ca.ValidFor.Start) {
 				d.fail("check the clock: it says "+formatTime(now), "authority %s begins only at %s", ca.URI, formatTime(ca.ValidFor.Start))

@@ -123,7 +123,7 @@ func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, si
 	}
 	a, err := in.authority(e)
 	if errors.Is(err, errNoAuthority) {
-		fmt.Fprintf(e.stderr, "gitseal: instance %s has no authority of its own: it can verify, but not sign\n", in.dir)
+		fmt.Fprintf(e.stderr, "gitseal: instance %s has no authority of its own: it can verify, but not sign\n", printable(in.dir))
 		return changes, false, nil
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, si
 		return nil, false, err
 	}
 	if added {
-		e.printf("allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), file)
+		e.printf("allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), printable(file))
 	}
 	return changes, true, nil
 }
@@ -153,7 +153,7 @@ func createAuthority(e *env, dir string) error {
 	if err != nil {
 		return fail(exitUsage, err, replaceAuthority)
 	}
-	e.printf("made a local authority in %s (%s)\n", dir, a.Issuer())
+	e.printf("made a local authority in %s (%s)\n", printable(dir), a.Issuer())
 	return a.Close()
 }
 
@@ -225,7 +225,7 @@ func (w *configWriter) undo() error {
 		if had {
 			w.env.printf("git config %s %s %s\n", w.scope, key, shellWord(old))
 		} else {
-			w.env.printf("git config %s --unset %s\n", w.scope, key)
+			w.env.printf("git config %s --unset %s\n", w.scope, printable(key))
 		}
 	}
 	if err := w.git("--unset-all", undoKey); err != nil {

@@ -97,7 +97,7 @@ func runAllow(c *cli.Context, e *env) error {
 	if added {
 		verb = "allowed"
 	}
-	e.printf("%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), file)
+	e.printf("%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), printable(file))
 	return nil
 }
 
@@ -154,7 +154,7 @@ func runRemove(c *cli.Context, e *env) error {
 		return err
 	}
 	for _, entry := range removal.Removed {
-		e.printf("removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), file)
+		e.printf("removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), printable(file))
 	}
 	for _, entry := range removal.Still {
 		fmt.Fprintf(e.stderr, "gitseal: still allowed by identity.%s, which matches %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern))
