@@ -28,8 +28,9 @@ func (v vouched) Token(ctx context.Context) (string, error) {
 	return v.authority.Token(ctx, v.subject)
 }
 
-// Signing a payload, and verifying it again.
-func ExampleSigner_Sign() {
+// embedded returns a signer on an embedded authority of its own, and a verifier
+// that trusts it.
+func embedded(subject string) (*signer.Signer, *verifier.Verifier) {
 	authority, err := fakeca.New(fakeca.Config{})
 	if err != nil {
 		log.Fatal(err)
@@ -43,12 +44,17 @@ func ExampleSigner_Sign() {
 		log.Fatal(err)
 	}
 	s, err := signer.New(signer.Config{
-		Tokens: vouched{authority, "alice@example.com"}, CA: authority, Log: authority, Timestamper: authority, Verifier: v,
+		Tokens: vouched{authority, subject}, CA: authority, Log: authority, Timestamper: authority, Verifier: v,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	return s, v
+}
 
+// Signing a payload, and verifying it again.
+func ExampleSigner_Sign() {
+	s, v := embedded("alice@example.com")
 	signature, err := s.Sign(context.Background(), []byte("what was signed"))
 	if err != nil {
 		log.Fatal(err)
@@ -83,25 +89,7 @@ func (g goGit) Sign(message io.Reader) ([]byte, error) {
 // A Go program that commits with go-git signs through its Signer interface,
 // without git and without a key of its own.
 func Example_goGit() {
-	authority, err := fakeca.New(fakeca.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	root, err := verifier.ParseTrustedRoot(authority.TrustedRoot())
-	if err != nil {
-		log.Fatal(err)
-	}
-	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	s, err := signer.New(signer.Config{
-		Tokens: vouched{authority, "robot@example.com"}, CA: authority, Log: authority, Timestamper: authority, Verifier: v,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-
+	s, v := embedded("robot@example.com")
 	repo, err := git.Init(memory.NewStorage(), memfs.New())
 	if err != nil {
 		log.Fatal(err)
