@@ -182,7 +182,7 @@ func precertificate(tbs []byte) ([]byte, error) {
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
 		return nil, malformed
 	}
-	var before []byte // every field but the extensions, which come last
+	before := make([]byte, 0, len(tbs)) // every field but the extensions, which come last
 	for !body.Empty() && !body.PeekASN1Tag(extensionsTag) {
 		var field cryptobyte.String
 		var tag cbasn1.Tag
@@ -195,7 +195,7 @@ func precertificate(tbs []byte) ([]byte, error) {
 		!explicit.ReadASN1(&extensions, cbasn1.SEQUENCE) || !explicit.Empty() {
 		return nil, malformed
 	}
-	var kept []byte
+	kept := make([]byte, 0, len(extensions))
 	for !extensions.Empty() {
 		var element, ext cryptobyte.String
 		var id asn1.ObjectIdentifier
