@@ -24,7 +24,8 @@ type ahead struct {
 	conns map[string]chan net.Conn // by kind and address; each gets one connection, nil where it failed
 }
 
-// open begins to open a connection. done is called when that is over.
+// open begins to open a connection, and returns. done is called when that is
+// over.
 func (a *ahead) open(ctx context.Context, secure bool, addr string, done func(error)) {
 	key := aheadKey(secure, addr)
 	ready := make(chan net.Conn, 1)
@@ -37,16 +38,20 @@ func (a *ahead) open(ctx context.Context, secure bool, addr string, done func(er
 	if busy {
 		return
 	}
-	conn, err := a.dial(ctx, secure, addr)
-	done(err)
-	ready <- conn // nil on failure: the request will meet the same one
-	time.AfterFunc(maxAhead, func() {
-		if a.forget(key, ready) {
-			if conn := <-ready; conn != nil {
-				_ = conn.Close() // nothing was said on it
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		conn, err := a.dial(ctx, secure, addr)
+		done(err)
+		ready <- conn // nil on failure: the request will meet the same one
+		time.AfterFunc(maxAhead, func() {
+			if a.forget(key, ready) {
+				if conn := <-ready; conn != nil {
+					_ = conn.Close() // nothing was said on it
+				}
 			}
-		}
-	})
+		})
+	}()
 }
 
 // forget takes a connection out of the map, if it is still there.

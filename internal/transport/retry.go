@@ -58,6 +58,10 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
+// Pause waits for d, or until ctx is done, as between attempts. It is for
+// callers that ask again for what is not there yet.
+func (c *Client) Pause(ctx context.Context, d time.Duration) error { return c.cfg.Sleep(ctx, d) }
+
 // sleep waits for d, or until ctx is done.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -21,7 +21,7 @@ type Event struct {
 	Start    time.Time
 	Duration time.Duration // until the whole answer was read
 	Status   int           // 0: no answer
-	Bytes    int           // of the answer's body
+	Bytes    int64         // of the answer's body
 	Reused   bool          // the connection was open already
 	// Phases of the attempt; 0: did not happen, as where a connection was
 	// reused. Wait is from the request's last byte to the answer's first.
@@ -100,7 +100,7 @@ func (t *tracer) event(resp *Response, err error) Event {
 		ev.Err = err.Error()
 	}
 	if resp != nil {
-		ev.Status, ev.Bytes = resp.Status, len(resp.Body)
+		ev.Status, ev.Bytes = resp.Status, int64(len(resp.Body))
 	}
 	return ev
 }

@@ -171,9 +171,9 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 }
 
-// Connect opens a connection to the server of rawURL, for the next request to
-// it to find it open; that request waits for it rather than open another. It
-// asks the server nothing. It does nothing where a proxy is between, and has
+// Connect begins to open a connection to the server of rawURL, and returns. The
+// next request to it finds it open, or waits for it rather than open another.
+// Connect asks the server nothing. It does nothing where a proxy is between, and has
 // no result: what is wrong the request will meet.
 func (c *Client) Connect(ctx context.Context, rawURL string) {
 	r := &Request{Service: "connection", Method: http.MethodConnect, URL: rawURL}
@@ -190,8 +190,6 @@ func (c *Client) Connect(ctx context.Context, rawURL string) {
 	if port == "" {
 		port = u.Scheme // net knows "http" and "https"
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
 	done := func(error) {}
 	if c.cfg.Trace != nil {
 		t := c.newTracer(r, &url.URL{Host: u.Host}, 1)

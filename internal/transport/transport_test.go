@@ -534,10 +534,10 @@ func TestConnectOpensTheConnectionThatIsUsed(t *testing.T) {
 				pool = x509.NewCertPool()
 				pool.AddCert(s.Certificate())
 			}
-			var connected []Event
+			traced := make(chan Event, 10)
 			c := New(Config{UserAgent: "test", RootCAs: pool, Trace: func(ev Event) {
 				if ev.Service == "connection" {
-					connected = append(connected, ev)
+					traced <- ev
 				}
 			}})
 			c.Connect(context.Background(), s.URL+"/api/v1?x=y")
@@ -553,8 +553,9 @@ func TestConnectOpensTheConnectionThatIsUsed(t *testing.T) {
 			if want := map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"}[test.name == "HTTP/2"]; proto.Load() != want {
 				t.Errorf("asked by %v, want %s", proto.Load(), want)
 			}
-			if len(connected) != 1 || connected[0].Connect <= 0 || connected[0].Path != "" || (connected[0].TLS > 0) != (pool != nil) {
-				t.Errorf("Connect traced %+v", connected)
+			ev := <-traced
+			if len(traced) != 0 || ev.Connect <= 0 || ev.Path != "" || (ev.TLS > 0) != (pool != nil) {
+				t.Errorf("Connect traced %+v, and %d more", ev, len(traced))
 			}
 		})
 	}
