@@ -21,7 +21,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"internal/cms":       {nil, nil},
 	"internal/tlog":      {nil, nil},
 	"internal/trust":     {nil, nil},
-	"internal/transport": {nil, []string{"net", "net/http"}},
+	"internal/transport": {nil, []string{"net", "net/http", "syscall"}},
 	"gitutil":            {nil, []string{"os", "os/exec"}},
 	"verifier":           {[]string{"internal/cms", "internal/tlog", "internal/trust"}, nil},
 	"verifier/policy":    {[]string{"verifier"}, nil},

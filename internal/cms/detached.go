@@ -1,8 +1,10 @@
 package cms
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -40,8 +42,15 @@ func (si *SignerInfo) AddLogEntry(entry []byte) error {
 	return nil
 }
 
-// AddTimeStamp adds the unsigned attribute that holds a TimeStampToken, as it
-// is.
+// AddTimeStamp adds a TimeStampToken, as it is, to the unsigned attribute that
+// holds them (RFC 3161, appendix A). Several are values of the one attribute,
+// in the DER order of a SET OF.
 func (si *SignerInfo) AddTimeStamp(token []byte) {
-	si.UnsignedAttributes = append(si.UnsignedAttributes, Attribute{OIDTimeStampToken, [][]byte{token}})
+	attr := find(si.UnsignedAttributes, OIDTimeStampToken)
+	if attr == nil {
+		si.UnsignedAttributes = append(si.UnsignedAttributes, Attribute{OIDTimeStampToken, [][]byte{token}})
+		return
+	}
+	attr.Values = append(attr.Values, token)
+	slices.SortFunc(attr.Values, bytes.Compare)
 }

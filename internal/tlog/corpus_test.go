@@ -9,7 +9,6 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -255,14 +254,21 @@ func TestPrivateEntriesVerify(t *testing.T) {
 // tileLeaves returns the leaf hashes of the Rekor v2 log, from its entries.
 func tileLeaves(t *testing.T) []Hash {
 	t.Helper()
-	bundle := readFile(t, corpus(t, "keyless", "rekor2-tiles", "entries", "000.p", "75"))
 	var leaves []Hash
-	for len(bundle) > 0 {
-		n := 2 + int(binary.BigEndian.Uint16(bundle))
-		leaves = append(leaves, LeafHash(bundle[2:n]))
-		bundle = bundle[n:]
+	for _, body := range tileEntries(readFile(t, corpus(t, "keyless", "rekor2-tiles", "entries", "000.p", "75"))) {
+		leaves = append(leaves, LeafHash(body))
 	}
 	return leaves
+}
+
+// tileEntries returns the entries of an entry bundle (C2SP tlog-tiles).
+func tileEntries(bundle []byte) (entries [][]byte) {
+	for len(bundle) > 0 {
+		n := 2 + int(binary.BigEndian.Uint16(bundle))
+		entries = append(entries, bundle[2:n])
+		bundle = bundle[n:]
+	}
+	return entries
 }
 
 func TestTilesRebuildTheLog(t *testing.T) {
@@ -306,69 +312,34 @@ func TestTilesRebuildTheLog(t *testing.T) {
 	}
 }
 
-// A rekorEntry is an entry as Rekor v1 answers over HTTP.
-type rekorEntry struct {
-	Body           []byte
-	IntegratedTime int64
-	LogID          string
-	LogIndex       int64
-	Verification   struct {
-		InclusionProof struct {
-			Checkpoint string
-			Hashes     []string
-			LogIndex   int64
-			RootHash   string
-			TreeSize   int64
-		}
-		SignedEntryTimestamp []byte
-	}
-}
-
 func TestRekorV1LogIsOneTree(t *testing.T) {
 	key, _ := readLog(t, corpus(t, "keyless", "trust", "rekor1.pub.pem"))
-	lines := bufio.NewScanner(bytes.NewReader(readFile(t, corpus(t, "keyless", "rekor1-entries.jsonl"))))
-	lines.Buffer(nil, 1<<20)
-	entries := map[int64]rekorEntry{}
-	for lines.Scan() {
-		var line map[string]rekorEntry
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+	entries := map[int64]*Entry{}
+	for line := range bytes.Lines(readFile(t, corpus(t, "keyless", "rekor1-entries.jsonl"))) {
+		parsed, err := ParseRekorV1(line)
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range line {
-			entries[e.LogIndex] = e
+		for _, e := range parsed {
+			entries[e.LogIndex] = e.Entry
 		}
 	}
 	leaves := make([]Hash, len(entries))
 	for i, e := range entries {
-		leaves[i] = LeafHash(e.Body)
+		leaves[i] = LeafHash(e.CanonicalizedBody)
 	}
 	for i, e := range entries {
-		p := e.Verification.InclusionProof
-		entry := &Entry{LogIndex: i, LogID: fromHex(t, e.LogID), IntegratedTime: e.IntegratedTime, Proof: &EntryProof{
-			LogIndex: p.LogIndex, RootHash: Hash(fromHex(t, p.RootHash)), TreeSize: p.TreeSize, Checkpoint: []byte(p.Checkpoint),
-		}}
-		for _, h := range p.Hashes {
-			entry.Proof.Hashes = append(entry.Proof.Hashes, Hash(fromHex(t, h)))
-		}
-		cp := checkProof(t, entry, e.Body, key)
-		if want := refRoot(leaves[:p.TreeSize]); cp.Checkpoint.Root != want {
+		cp := checkProof(t, e, e.CanonicalizedBody, key)
+		size := e.Proof.TreeSize
+		if want := refRoot(leaves[:size]); cp.Checkpoint.Root != want {
 			t.Errorf("entry %d: root = %x, want %x", i, cp.Checkpoint.Root, want)
 		}
-		if err := VerifySET(key, e.Body, e.IntegratedTime, entry.LogID, i, e.Verification.SignedEntryTimestamp); err != nil {
+		if err := VerifySET(key, e.CanonicalizedBody, e.IntegratedTime, e.LogID, i, e.Promise.SET); err != nil {
 			t.Errorf("entry %d: %v", i, err)
 		}
-		consistency := ConsistencyProof{uint64(p.TreeSize), uint64(len(leaves)), refProof(int(p.TreeSize), leaves)}
+		consistency := ConsistencyProof{uint64(size), uint64(len(leaves)), refProof(int(size), leaves)}
 		if err := consistency.Verify(cp.Checkpoint.Root, refRoot(leaves)); err != nil {
 			t.Errorf("entry %d: %v", i, err)
 		}
 	}
-}
-
-func fromHex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
