@@ -27,6 +27,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"verifier/policy":    {[]string{"verifier"}, nil},
 	"verifier/report":    {[]string{"verifier"}, nil},
 	"verifier/audit":     {[]string{"gitutil", "verifier", "verifier/policy", "verifier/report"}, nil},
+	"fakeca/server":      {[]string{"fakeca", "internal/trust"}, []string{"net/http"}},
 	"fakeca":             {[]string{"internal/trust"}, []string{"os"}},
 	"signer":             {[]string{"internal/cms", "internal/tlog", "verifier"}, nil},
 	"cmd/gitseal": {[]string{"fakeca", "gitutil", "internal/cms", "signer", "verifier", "verifier/audit", "verifier/policy", "verifier/report"},

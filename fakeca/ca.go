@@ -24,20 +24,47 @@ const leafLifetime = 10 * time.Minute
 func (a *Authority) Certify(ctx context.Context, token string, publicKey, proof []byte) (chain [][]byte, err error) {
 	c, err := a.checkToken(token)
 	if err != nil {
-		return nil, fmt.Errorf("checking token: %w", err)
+		return nil, &RequestError{"token", err}
 	}
 	key, err := parseP256(publicKey)
 	if err != nil {
-		return nil, fmt.Errorf("reading public key: %w", err)
+		return nil, &RequestError{"public key", err}
 	}
 	digest := sha256.Sum256([]byte(c.Subject)) // which is the e-mail address if there is one
 	if !ecdsa.VerifyASN1(key, digest[:], proof) {
-		return nil, errors.New("the proof of possession is not by the public key")
+		return nil, &RequestError{"proof of possession", errors.New("it is not by the public key")}
 	}
-	leaf, err := a.newLeaf(c.Subject, publicKey)
+	return a.certify(ctx, c.Subject, publicKey)
+}
+
+// CertifyRequest is Certify with a certificate signing request (PKCS #10, DER)
+// in the place of public key and proof, as Fulcio takes it too. The request is
+// believed in nothing but the key that it is signed with.
+func (a *Authority) CertifyRequest(ctx context.Context, token string, request []byte) (chain [][]byte, err error) {
+	c, err := a.checkToken(token)
+	if err != nil {
+		return nil, &RequestError{"token", err}
+	}
+	csr, err := x509.ParseCertificateRequest(request)
+	if err != nil {
+		return nil, &RequestError{"signing request", err}
+	}
+	if _, err := parseP256(csr.RawSubjectPublicKeyInfo); err != nil {
+		return nil, &RequestError{"public key", err}
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return nil, &RequestError{"proof of possession", err}
+	}
+	return a.certify(ctx, c.Subject, csr.RawSubjectPublicKeyInfo)
+}
+
+// certify issues the certificate of a subject who has proved to have the key.
+func (a *Authority) certify(ctx context.Context, subject string, publicKey []byte) (chain [][]byte, err error) {
+	leaf, err := a.newLeaf(subject, publicKey)
 	if err != nil {
 		return nil, fmt.Errorf("making certificate: %w", err)
 	}
+	a.spoilLeaf(leaf)
 	cert, err := a.issue(ctx, leaf)
 	if err != nil {
 		return nil, fmt.Errorf("issuing certificate: %w", err)

@@ -42,13 +42,12 @@ func (d *signedData) marshal() []byte {
 	for _, s := range d.signers {
 		signers = append(signers, s.marshal())
 	}
-	return sequence(oidSignedData.der(), explicit(0, sequence(
-		integer(d.version),
-		set(digests...),
-		sequence(encap...),
-		explicit(0, d.certificates...), // IMPLICIT SET, which DER would sort; there is one, or a fixture
-		set(signers...),
-	)))
+	fields := [][]byte{integer(d.version), set(digests...), sequence(encap...)}
+	if len(d.certificates) > 0 {
+		fields = append(fields, explicit(0, d.certificates...)) // IMPLICIT SET, which DER would sort; there is one, or a fixture
+	}
+	fields = append(fields, set(signers...))
+	return sequence(oidSignedData.der(), explicit(0, sequence(fields...)))
 }
 
 // message returns what the signature is over: the signed attributes as a SET

@@ -91,6 +91,9 @@ type Authority struct {
 	ct  *merkleLog
 	log *merkleLog
 
+	catalogue *catalogue // of log
+	mistake   *spec      // in all that it issues; nil: none, see Spoiled
+
 	trustedRoot   []byte
 	signingConfig []byte
 }
@@ -194,7 +197,7 @@ func (r *lockedReader) Read(p []byte) (int, error) {
 func load(d disk, dir string, cfg Config, f *keyFile) (*Authority, error) {
 	a := &Authority{
 		disk: d, dir: dir, clock: cfg.Clock, random: cfg.Rand,
-		id: f.ID, start: f.Created.Add(-slack), treeID: f.TreeID,
+		id: f.ID, start: f.Created.Add(-slack), treeID: f.TreeID, catalogue: new(catalogue),
 	}
 	for _, k := range []struct {
 		key *(*ecdsa.PrivateKey)
@@ -248,6 +251,9 @@ func (a *Authority) loadLogs(logKey []byte) error {
 		return err
 	}
 	a.log = &merkleLog{disk: a.disk, dir: filepath.Join(a.dir, "log"), origin: origin, key: logNote}
+	if a.generation == RekorV1 {
+		a.log.stamp = func() int64 { return a.now().Unix() }
+	}
 	a.ct = &merkleLog{disk: a.disk, dir: filepath.Join(a.dir, "ct"), origin: a.host("ct"), key: ctNote}
 	return nil
 }

@@ -83,6 +83,7 @@ type draft struct {
 	hash   crypto.Hash
 	signer *signerInfo
 
+	body  []byte     // of the entry
 	entry *logEntry  // nil: leave it out
 	token *timestamp // nil: leave it out
 
@@ -111,7 +112,10 @@ func (d *draft) attributes() {
 // enter enters the signature in the log.
 func (d *draft) enter() {
 	d.a.fill()
-	d.entry = must(d.a.enter(context.Background(), sha256.Sum256(d.signer.message()), d.signer.signature, d.certificate))
+	if d.body == nil {
+		d.body = d.a.entryBody(sha256.Sum256(d.signer.message()), d.signer.signature, d.certificate)
+	}
+	d.entry = must(d.a.record(context.Background(), "hashedrekord", d.body))
 }
 
 // fill makes the log large enough that an entry at its end has a proof of more

@@ -31,6 +31,7 @@ type merkleLog struct {
 	dir    string
 	origin string // first line of checkpoints
 	key    *noteKey
+	stamp  func() int64 // nil: entries have no time; else what it is
 
 	mu     sync.Mutex
 	queue  []*request // guarded by mu
@@ -39,12 +40,14 @@ type merkleLog struct {
 
 	// What follows belongs to the commit that is running.
 	store *store // nil: not open
+	times file   // of the entries, see timeOf; nil: not open
 }
 
 // A request is one caller's wish to append an entry.
 type request struct {
 	ctx   context.Context
 	entry func(index int64) []byte // nil: only the checkpoint is wanted
+	look  func(*store) error       // nil: nothing is; else called when all that is in the store is signed
 	done  chan struct{}            // closed when what follows is set
 
 	logged *logged
@@ -55,6 +58,7 @@ type request struct {
 type logged struct {
 	index      int64
 	entry      []byte
+	time       int64 // at which it was appended, if the log notes that
 	size       int64 // of the tree the proof is for
 	root       tlog.Hash
 	proof      tlog.RecordProof
@@ -65,10 +69,14 @@ type logged struct {
 // returns it with a proof. When ctx ends first, the entry may or may not be in
 // the log later, as with any log that is asked over a network.
 func (l *merkleLog) append(ctx context.Context, entry func(index int64) []byte) (*logged, error) {
-	if err := ctx.Err(); err != nil {
+	return l.enqueue(&request{ctx: ctx, entry: entry, done: make(chan struct{})})
+}
+
+// enqueue has a request served and waits for it.
+func (l *merkleLog) enqueue(r *request) (*logged, error) {
+	if err := r.ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := &request{ctx: ctx, entry: entry, done: make(chan struct{})}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -86,8 +94,8 @@ func (l *merkleLog) append(ctx context.Context, entry func(index int64) []byte) 
 	select {
 	case <-r.done:
 		return r.logged, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case <-r.ctx.Done():
+		return nil, r.ctx.Err()
 	}
 }
 
@@ -170,6 +178,7 @@ func (l *merkleLog) write(group []*request) error {
 	}
 	s := l.store
 	var entries [][]byte
+	var times []int64
 	for _, r := range group {
 		if r.entry == nil {
 			continue
@@ -181,7 +190,13 @@ func (l *merkleLog) write(group []*request) error {
 			continue
 		}
 		r.logged = &logged{index: index, entry: entry}
-		entries = append(entries, entry)
+		if l.stamp != nil {
+			r.logged.time = l.stamp()
+		}
+		entries, times = append(entries, entry), append(times, r.logged.time)
+	}
+	if err := l.keepTimes(s.size, times); err != nil {
+		return err
 	}
 	if err := s.append(entries); err != nil {
 		return err
@@ -201,6 +216,9 @@ func (l *merkleLog) write(group []*request) error {
 		if err := s.prove(r.logged); err != nil {
 			return err
 		}
+		if r.look != nil {
+			r.err = r.look(s)
+		}
 	}
 	return nil
 }
@@ -212,12 +230,15 @@ func (l *merkleLog) sign(s *store) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s\n%d\n%s\n", l.origin, s.size, root)
-	checkpoint, err := note.Sign(&note.Note{Text: text}, l.key)
+	checkpoint, err := l.signNote(fmt.Sprintf("%s\n%d\n%s\n", l.origin, s.size, root))
 	if err != nil {
 		return err
 	}
 	return s.keep(checkpoint, root)
+}
+
+func (l *merkleLog) signNote(text string) ([]byte, error) {
+	return note.Sign(&note.Note{Text: text}, l.key)
 }
 
 // openCheckpoint returns the size and root of a checkpoint of ours.
@@ -244,5 +265,9 @@ func (l *merkleLog) forget() error {
 	}
 	err := l.store.close()
 	l.store = nil
+	if l.times != nil {
+		err = errors.Join(err, l.times.Close())
+		l.times = nil
+	}
 	return err
 }

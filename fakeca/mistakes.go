@@ -273,7 +273,7 @@ func (d *draft) useHash(hash crypto.Hash, digest, signatureType oid) {
 // withLogOf returns the authority as it would be with the log of another one.
 func (a *Authority) withLogOf(other *Authority) *Authority {
 	mixed := *a
-	mixed.log, mixed.logKey = other.log, other.logKey
+	mixed.log, mixed.logKey, mixed.catalogue = other.log, other.logKey, other.catalogue
 	return &mixed
 }
 

@@ -2,13 +2,10 @@ package fakeca
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -28,16 +25,8 @@ const rekorV1Offset = 1 << 20
 // dev.sigstore.rekor.v1.TransparencyLogEntry without canonicalized_body. Like
 // Rekor it checks the signature, and does not care who issued the certificate.
 func (a *Authority) Add(ctx context.Context, digest [32]byte, signature, certificate []byte) (entry []byte, err error) {
-	cert, err := x509.ParseCertificate(certificate)
-	if err != nil {
+	if err := checkSignature(digest, signature, certificate); err != nil {
 		return nil, fmt.Errorf("adding entry: %w", err)
-	}
-	key, err := parseP256(cert.RawSubjectPublicKeyInfo)
-	if err != nil {
-		return nil, fmt.Errorf("adding entry: reading key of certificate: %w", err)
-	}
-	if !ecdsa.VerifyASN1(key, digest[:], signature) {
-		return nil, errors.New("adding entry: the signature is not over the digest by the certificate's key")
 	}
 	e, err := a.enter(ctx, digest, signature, certificate)
 	if err != nil {
@@ -48,35 +37,7 @@ func (a *Authority) Add(ctx context.Context, digest [32]byte, signature, certifi
 
 // enter appends a hashedrekord entry.
 func (a *Authority) enter(ctx context.Context, digest [32]byte, signature, certificate []byte) (*logEntry, error) {
-	body := a.entryBody(digest, signature, certificate)
-	l, err := a.log.append(ctx, func(int64) []byte { return body })
-	if err != nil {
-		return nil, err
-	}
-	e := &logEntry{
-		index:   l.index,
-		logID:   a.log.key.id[:],
-		kind:    "hashedrekord",
-		version: "0.0.2",
-		proof: &inclusionProof{
-			index:      l.index,
-			root:       l.root[:],
-			size:       l.size,
-			checkpoint: string(l.checkpoint),
-		},
-	}
-	for _, h := range l.proof {
-		e.proof.hashes = append(e.proof.hashes, h[:])
-	}
-	if a.generation == RekorV1 {
-		e.version = "0.0.1"
-		e.index += rekorV1Offset
-		e.integratedTime = a.now().Unix()
-		if e.promise, err = a.log.key.sign(e.promised(body)); err != nil {
-			return nil, err
-		}
-	}
-	return e, nil
+	return a.record(ctx, "hashedrekord", a.entryBody(digest, signature, certificate))
 }
 
 // entryBody returns the canonical JSON of a hashedrekord entry.
@@ -99,6 +60,7 @@ type logEntry struct {
 	index          int64
 	logID          []byte
 	kind, version  string
+	body           []byte // not marshalled
 	integratedTime int64  // 0: none
 	promise        []byte // signed entry timestamp; nil: none
 	proof          *inclusionProof

@@ -2,6 +2,7 @@ package fakeca
 
 import (
 	"bytes"
+	"context"
 	"crypto/elliptic"
 	"fmt"
 	"testing"
@@ -65,6 +66,45 @@ func TestSigstoreJudgesFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSigstoreJudgesSpoiled has an authority make each mistake that one can make,
+// in what its clients ask it for.
+func TestSigstoreJudgesSpoiled(t *testing.T) {
+	for _, shape := range shapes()[:2] {
+		honest := newTestAuthority(t, shape)
+		tried := 0
+		for _, f := range Faults() {
+			a := spoiled(honest, f)
+			if a == nil {
+				continue
+			}
+			tried++
+			u := certify(t, a, "alice@example.com")
+			d := &draft{a: a, certificate: u.chain[0], signer: &signerInfo{signed: [][]byte{octetString([]byte(f))}}}
+			d.signer.signature = signDigest(t, u.key, d.signer.message())
+			d.entry = must(a.enterOnce(context.Background(), "hashedrekord",
+				a.entryBody([32]byte(sum(d.signer.message())), d.signer.signature, d.certificate)))
+			d.token = must(a.newTimestamp([32]byte(sum(d.signer.signature))))
+			err := sigstoreVerify(honest, d, "alice@example.com")
+			if good := f.Class() == "verified"; good != (err == nil) && !sigstoreDiffers(f, shape.Log) && f != NoPromise {
+				t.Errorf("%v, %s: class is %q, sigstore-go says %v", shape.Log, f, f.Class(), err)
+			}
+		}
+		if tried < 20 {
+			t.Errorf("%v: %d mistakes, want more", shape.Log, tried)
+		}
+	}
+}
+
+// spoiled returns the authority that makes the mistake; nil if none can.
+func spoiled(a *Authority, f Fault) (s *Authority) {
+	defer func() {
+		if recover() != nil {
+			s = nil
+		}
+	}()
+	return a.Spoiled(f)
 }
 
 // sigstoreDiffers reports whether sigstore-go is known to judge otherwise.

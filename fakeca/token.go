@@ -1,7 +1,6 @@
 package fakeca
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -146,15 +145,7 @@ func decodePart(b64 *base64.Encoding, part string, dst any) error {
 	if err != nil {
 		return errors.New("malformed base64")
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(dst); err != nil {
-		return err
-	}
-	if d.InputOffset() != int64(len(data)) {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return decodeJSON(data, dst)
 }
 
 // checkSubject checks that a subject is text that can be shown on one line.

@@ -36,6 +36,11 @@ type timestamp struct {
 	cert    *x509.Certificate
 	key     *ecdsa.PrivateKey
 	spoil   func(signature []byte) // nil: nothing is wrong with it
+
+	// What a request can ask for.
+	algorithm []byte // AlgorithmIdentifier of the imprint
+	nonce     []byte // contents of the INTEGER; nil: none
+	bare      bool   // without the certificate
 }
 
 func (a *Authority) newTimestamp(imprint [sha256.Size]byte) (*timestamp, error) {
@@ -43,18 +48,27 @@ func (a *Authority) newTimestamp(imprint [sha256.Size]byte) (*timestamp, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &timestamp{imprint: imprint, serial: serial, time: a.now(), cert: a.tsaChain[0], key: a.tsaKey}, nil
+	t := &timestamp{
+		imprint: imprint, serial: serial, time: a.now(), cert: a.tsaChain[0], key: a.tsaKey,
+		algorithm: algorithm(oidSHA256),
+	}
+	a.spoilTimestamp(t)
+	return t, nil
 }
 
 // info returns the TSTInfo (RFC 3161, section 2.4.2).
 func (t *timestamp) info() []byte {
-	return sequence(
+	fields := [][]byte{
 		integer(1),
 		oidTSAPolicy.der(),
-		sequence(algorithm(oidSHA256), octetString(t.imprint[:])),
+		sequence(t.algorithm, octetString(t.imprint[:])),
 		integer(t.serial...),
 		generalizedTime(t.time),
-	)
+	}
+	if t.nonce != nil {
+		fields = append(fields, element(tagInteger, t.nonce))
+	}
+	return sequence(fields...)
 }
 
 // issue signs the token.
@@ -83,12 +97,14 @@ func (t *timestamp) issue() ([]byte, error) {
 		t.spoil(s.signature)
 	}
 	d := signedData{
-		version:      3, // the content is not id-data
-		digests:      []oid{oidSHA256},
-		contentType:  oidTSTInfo,
-		content:      info,
-		certificates: [][]byte{t.cert.Raw},
-		signers:      []*signerInfo{s},
+		version:     3, // the content is not id-data
+		digests:     []oid{oidSHA256},
+		contentType: oidTSTInfo,
+		content:     info,
+		signers:     []*signerInfo{s},
+	}
+	if !t.bare {
+		d.certificates = [][]byte{t.cert.Raw}
 	}
 	return d.marshal(), nil
 }
