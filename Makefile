@@ -7,18 +7,23 @@ PREFIX ?= $(HOME)/.local
 FUZZTIME ?= 10s
 TOOL = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: all quickstart test check bench fuzz install help clean
+.PHONY: all quickstart test test-stack check bench fuzz install help clean
 
-all: bin/gitseal ## build bin/gitseal
+PROGRAMS = bin/gitseal bin/gitseal-tuf
 
-bin/gitseal: FORCE
-	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags='-s -w' -o $@ ./cmd/gitseal
+all: $(PROGRAMS) ## build bin/gitseal and bin/gitseal-tuf, which it runs to update trust
+
+$(PROGRAMS): FORCE
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags='-s -w' -o $@ ./cmd/$(@F)
 
 quickstart: bin/gitseal ## sign, verify, tamper and audit in a scratch repository, in a minute
 	@./quickstart.sh
 
 test: ## run every test
 	$(GO) test ./...
+
+test-stack: ## run the tests that need a real Sigstore, on loopback, where ../shared/stack has one
+	@GO='$(GO)' ./test-stack.sh
 
 check: ## gofmt, vet, staticcheck, and the tests under the race detector
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
@@ -33,9 +38,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: bin/gitseal ## measure against peers: see docs/performance.md
 	./bench/run.sh
 
-install: bin/gitseal ## install into PREFIX/bin (~/.local/bin)
+install: $(PROGRAMS) ## install into PREFIX/bin (~/.local/bin)
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 bin/gitseal $(DESTDIR)$(PREFIX)/bin/gitseal
+	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 
 clean: ## remove what was built
 	rm -rf bin bench/out

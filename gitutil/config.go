@@ -42,11 +42,11 @@ func (e *ConfigError) Error() string {
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // sections are the configuration sections that ReadConfig asks for.
-const sections = `^(gitseal|user|gpg|commit|tag)\.`
+const sections = `^(gitseal|gitsign|user|gpg|commit|tag)\.`
 
-// ReadConfig reads the sections gitseal, user, gpg, commit and tag of git's
-// configuration, all scopes, includes resolved, by one run of git. It works outside a repository too. Having none of them set is no
-// error.
+// ReadConfig reads the sections gitseal, gitsign, user, gpg, commit and tag of
+// git's configuration, all scopes, includes resolved, by one run of git. It
+// works outside a repository too. Having none of them set is no error.
 func ReadConfig(ctx context.Context, c Config) (GitConfig, error) {
 	out, _, err := c.run(ctx, nil, "config", "--null", "--show-origin", "--show-scope", "--get-regexp", sections)
 	if exitCode(err, 1) {

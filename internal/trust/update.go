@@ -1,0 +1,257 @@
+package trust
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// An Update is what an update by TUF put into an instance directory: the
+// third file there, beside the trusted root and the signing config. Only data
+// for messages and for the question how fresh those two are: it proves nothing.
+type Update struct {
+	URL       string    // of the TUF repository: http, https or file
+	UpdatedAt time.Time // by the clock of the machine that asked
+	Expires   time.Time // when the first of the metadata that vouch for the files does
+
+	// The versions of the metadata, for people to compare.
+	Root, Timestamp, Snapshot, Targets uint32
+
+	TrustedRoot   [32]byte // SHA-256 of the file
+	SigningConfig [32]byte // SHA-256 of the file; zero: the repository has none
+}
+
+// A Reason says why there was no update.
+type Reason string
+
+// The reasons.
+const (
+	Unreachable   Reason = "unreachable"    // the repository did not answer, or not with what was asked for
+	Expired       Reason = "expired"        // metadata is out of date: the repository is neglected, or an old state is replayed
+	RolledBack    Reason = "rolled-back"    // metadata is older than what was seen before
+	NotSigned     Reason = "not-signed"     // fewer good signatures than the threshold
+	Mismatch      Reason = "mismatch"       // length or hash is not what signed metadata says
+	TooLarge      Reason = "too-large"      // longer than signed metadata, or a bound of ours, allows
+	MissingTarget Reason = "missing-target" // the repository has no trusted root
+	Malformed     Reason = "malformed"      // not TUF metadata, or a target that does not parse
+	Unusable      Reason = "unusable"       // of this machine: arguments, files, permissions
+)
+
+var reasons = []Reason{Unreachable, Expired, RolledBack, NotSigned, Mismatch, TooLarge, MissingTarget, Malformed, Unusable}
+
+// A Refusal is an error that says why there was no update.
+type Refusal struct {
+	Reason Reason
+	Err    error
+}
+
+// Error returns the cause.
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// ParseUpdate reads what Marshal writes.
+func ParseUpdate(data []byte) (*Update, error) {
+	r, err := newReader(data)
+	u := new(Update)
+	if err == nil {
+		err = r.update(u)
+	}
+	if err == nil {
+		err = r.end()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parsing record of an update: %w", err)
+	}
+	return u, nil
+}
+
+// ParseAnswer reads the line with which gitseal-tuf ends: an update, or the
+// *Refusal that is the error.
+//
+//	{"update": {…}}
+//	{"refusal": {"reason": "expired", "message": "…"}}
+func ParseAnswer(line []byte) (*Update, error) {
+	u, refusal, err := parseAnswer(line)
+	if err != nil {
+		return nil, fmt.Errorf("parsing answer of an update: %w", err)
+	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	return u, nil
+}
+
+func parseAnswer(line []byte) (*Update, *Refusal, error) {
+	r, err := newReader(line)
+	if err != nil {
+		return nil, nil, err
+	}
+	var u *Update
+	var refusal *Refusal
+	err = r.object(
+		field{"update", optional, func() error { u = new(Update); return r.update(u) }},
+		field{"refusal", optional, func() error { refusal = new(Refusal); return r.refusal(refusal) }},
+	)
+	if err == nil {
+		err = r.end()
+	}
+	if err == nil && (u == nil) == (refusal == nil) {
+		err = errors.New("want either an update or a refusal")
+	}
+	return u, refusal, err
+}
+
+func (r *reader) refusal(dst *Refusal) error {
+	var reason, message string
+	err := r.object(
+		field{"reason", required, r.text(&reason)},
+		field{"message", required, r.text(&message)},
+	)
+	if err != nil {
+		return err
+	}
+	for _, known := range reasons {
+		if reason == string(known) {
+			*dst = Refusal{known, errors.New(message)}
+			return nil
+		}
+	}
+	return at("reason", fmt.Errorf("unknown reason %q", reason))
+}
+
+func (r *reader) update(u *Update) error {
+	err := r.object(
+		field{"url", required, r.text(&u.URL)},
+		field{"updatedAt", required, r.time(&u.UpdatedAt)},
+		field{"expires", required, r.time(&u.Expires)},
+		field{"root", required, r.uint32(&u.Root)},
+		field{"timestamp", required, r.uint32(&u.Timestamp)},
+		field{"snapshot", required, r.uint32(&u.Snapshot)},
+		field{"targets", required, r.uint32(&u.Targets)},
+		field{"trustedRoot", required, r.digest(&u.TrustedRoot)},
+		field{"signingConfig", optional, r.digest(&u.SigningConfig)},
+	)
+	if err != nil {
+		return err
+	}
+	if u.TrustedRoot == ([32]byte{}) {
+		return at("trustedRoot", errors.New("no digest"))
+	}
+	if _, err := ParseRepositoryURL(u.URL); err != nil {
+		return at("url", err)
+	}
+	return nil
+}
+
+// digest returns a function that reads a SHA-256 in lower-case hexadecimal.
+func (r *reader) digest(dst *[32]byte) func() error {
+	return func() error {
+		s, err := r.bytes()
+		if err != nil {
+			return err
+		}
+		var sum [32]byte
+		if len(s) == hex.EncodedLen(len(sum)) {
+			_, err = hex.Decode(sum[:], s)
+		}
+		if err != nil || hex.EncodeToString(sum[:]) != string(s) {
+			return fmt.Errorf("%q is not a SHA-256 in lower-case hexadecimal", s)
+		}
+		*dst = sum
+		return nil
+	}
+}
+
+// ParseRepositoryURL parses the URL of a TUF repository: http or https, or
+// file for one on a disk. It has no user, query or fragment.
+func ParseRepositoryURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("not a URL")
+	}
+	switch u.Scheme {
+	case "http", "https":
+		_, err := checkURL(s)
+		return u, err
+	case "file":
+		if u.Host != "" && u.Host != "localhost" || u.Path == "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+			return nil, fmt.Errorf("%q is not file:// and an absolute path", s)
+		}
+		return u, nil
+	}
+	return nil, fmt.Errorf("%q is not an http, https or file URL", s)
+}
+
+type (
+	jsonUpdate struct {
+		URL           jsonText   `json:"url"`
+		UpdatedAt     string     `json:"updatedAt"`
+		Expires       string     `json:"expires"`
+		Root          uint32     `json:"root"`
+		Timestamp     uint32     `json:"timestamp"`
+		Snapshot      uint32     `json:"snapshot"`
+		Targets       uint32     `json:"targets"`
+		TrustedRoot   jsonDigest `json:"trustedRoot"`
+		SigningConfig jsonDigest `json:"signingConfig,omitzero"`
+	}
+	jsonRefusal struct {
+		Reason  Reason `json:"reason"`
+		Message string `json:"message"`
+	}
+	jsonAnswer struct {
+		Update  *jsonUpdate  `json:"update,omitempty"`
+		Refusal *jsonRefusal `json:"refusal,omitempty"`
+	}
+)
+
+// A jsonDigest is written in hexadecimal.
+type jsonDigest [32]byte
+
+// MarshalText returns d in hexadecimal.
+func (d jsonDigest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+func newJSONUpdate(u *Update) *jsonUpdate {
+	format := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+	return &jsonUpdate{
+		jsonText(u.URL), format(u.UpdatedAt), format(u.Expires), u.Root, u.Timestamp, u.Snapshot, u.Targets,
+		jsonDigest(u.TrustedRoot), jsonDigest(u.SigningConfig),
+	}
+}
+
+// Marshal formats u as a file. What ParseUpdate would refuse is an error.
+func (u *Update) Marshal() ([]byte, error) {
+	text, err := indent(newJSONUpdate(u))
+	if err == nil {
+		_, err = ParseUpdate(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("formatting record of an update: %w", err)
+	}
+	return text, nil
+}
+
+// MarshalAnswer formats an update, or why there was none, as ParseAnswer reads
+// it. An err that is no *Refusal is Unusable.
+func MarshalAnswer(u *Update, err error) ([]byte, error) {
+	var answer jsonAnswer
+	if err == nil {
+		answer.Update = newJSONUpdate(u)
+	} else {
+		refusal := &Refusal{Unusable, err}
+		errors.As(err, &refusal)
+		answer.Refusal = &jsonRefusal{refusal.Reason, err.Error()}
+	}
+	line, err := json.Marshal(answer)
+	if err == nil {
+		_, _, err = parseAnswer(line)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("formatting answer of an update: %w", err)
+	}
+	return append(line, '\n'), nil
+}
