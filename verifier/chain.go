@@ -57,7 +57,7 @@ func newAuthority(a *trust.Authority) *authority {
 // signer's certificate for signing code, with every certificate in between,
 // and the authority itself, valid at each of the times. It returns the
 // certificate that issued the leaf.
-func (r *root) chain(s *signature, times []time.Time) (issuer *x509.Certificate, err error) {
+func (r *root) chain(s *signature, times []ProvenTime) (issuer *x509.Certificate, err error) {
 	for _, ca := range r.cas {
 		path, perr := ca.path(s.leaf, s.extra, x509.ExtKeyUsageCodeSigning)
 		if perr == nil {
@@ -84,7 +84,7 @@ var errNoPath = errors.New("no path to this authority")
 // chain, each signed by the next. Only a's own certificates are trusted;
 // extra ones may stand in between.
 func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, usage x509.ExtKeyUsage) ([]*x509.Certificate, error) {
-	path := []*x509.Certificate{leaf}
+	path := append(make([]*x509.Certificate, 0, maxIntermediates+2), leaf)
 	for cert := leaf; len(path) <= maxIntermediates+1; {
 		if i := a.issuerOf(cert); i >= 0 {
 			if err := signedBy(cert, a.Chain[i]); err != nil {
@@ -197,8 +197,9 @@ func constrained(ca *x509.Certificate) bool {
 // validAt checks that the authority and every certificate of path were valid
 // at each of the times. Bounds are inclusive: a log may record a signature in
 // the second in which its certificate begins.
-func (a *authority) validAt(path []*x509.Certificate, times []time.Time) error {
-	for _, t := range times {
+func (a *authority) validAt(path []*x509.Certificate, times []ProvenTime) error {
+	for i := range times {
+		t := times[i].Time
 		if !a.ValidFor.Contains(t) {
 			return classed(BadTime, "authority %s is not trusted at %s", a.URI, t.Format(time.RFC3339))
 		}

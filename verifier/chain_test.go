@@ -52,60 +52,88 @@ func (o *office) verify(t *testing.T) error {
 // verifies it.
 func (o *office) result(t *testing.T) (*verifier.Result, error) {
 	t.Helper()
+	leaf, extra, chain := o.certificates(t)
+	message, signed := o.message(t, leaf)
+	message.Certificates = append(message.Certificates, extra...)
+	entry := o.log(t, sha256.Sum256(signed), message.Signer.Signature, leaf)
+	entry.CanonicalizedBody = nil
+	if err := message.Signer.AddLogEntry(entry.Marshal()); err != nil {
+		t.Fatal(err)
+	}
+	if o.tsa != nil {
+		message.Signer.AddTimeStamp(o.tsa.stamp(t, message.Signer.Signature, leaf.NotBefore))
+	}
+	return verifierOf(t, o.root(t, chain...)).Verify(payload, armored(t, message), verifier.AnyIdentity{})
+}
+
+// certificates issues the leaf. It returns the authority between it and the
+// chain too, if there is one.
+func (o *office) certificates(t *testing.T) (leaf *x509.Certificate, extra [][]byte, chain []*x509.Certificate) {
+	t.Helper()
 	anchor := issue(t, o.anchor, nil, &o.anchorKey.PublicKey, o.anchorKey)
 	by, key := anchor, o.anchorKey
 	if o.forge {
 		by, key = &x509.Certificate{Subject: anchor.Subject, SubjectKeyId: anchor.SubjectKeyId}, newKey(t)
 	}
 	ca := issue(t, o.ca, by, &o.caKey.PublicKey, key)
-	issuer, issuerKey, extra := ca, o.caKey, [][]byte(nil)
+	issuer, issuerKey := ca, o.caKey
 	if o.below != nil {
 		issuerKey = newKey(t)
 		issuer = issue(t, o.below, ca, &issuerKey.PublicKey, o.caKey)
 		extra = append(extra, issuer.Raw)
 	}
-	leaf := issue(t, o.leaf, issuer, &o.leafKey.PublicKey, issuerKey)
+	leaf = issue(t, o.leaf, issuer, &o.leafKey.PublicKey, issuerKey)
+	return leaf, extra, []*x509.Certificate{ca, anchor}
+}
 
+// message signs the payload and returns the signed attributes too.
+func (o *office) message(t *testing.T, leaf *x509.Certificate) (message *cms.SignedData, signed []byte) {
+	t.Helper()
 	digest := sha256.Sum256(payload)
 	attributes, err := cms.NewSignedAttributes(cms.OIDData, digest[:], leaf.NotBefore)
 	if err != nil {
 		t.Fatal(err)
 	}
-	message := cms.NewDetached(leaf, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attributes)
-	message.Certificates = append(message.Certificates, extra...)
-	signed, err := message.Signer.SignedBytes()
-	if err != nil {
+	message = cms.NewDetached(leaf, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attributes)
+	if signed, err = message.Signer.SignedBytes(); err != nil {
 		t.Fatal(err)
 	}
 	message.Signer.Signature = sign(t, o.leafKey, signed)
-	if err := message.Signer.AddLogEntry(o.log(t, sha256.Sum256(signed), message.Signer.Signature, leaf)); err != nil {
-		t.Fatal(err)
-	}
-	if o.tsa != nil {
-		message.Signer.AddTimeStamp(o.tsa.stamp(t, message.Signer.Signature, leaf.NotBefore))
-	}
+	return message, signed
+}
+
+// armored returns the message as git stores it.
+func armored(t *testing.T, message *cms.SignedData) []byte {
+	t.Helper()
 	der, err := message.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verifierOf(t, o.root(t, ca, anchor)).Verify(payload, cms.Armor(der), verifier.AnyIdentity{})
+	return cms.Armor(der)
 }
 
 // log returns an entry that is promised, at the time the certificate begins.
-func (o *office) log(t *testing.T, digest [32]byte, signature []byte, leaf *x509.Certificate) []byte {
+func (o *office) log(t *testing.T, digest [32]byte, signature []byte, leaf *x509.Certificate) *tlog.Entry {
 	t.Helper()
 	entry := &tlog.Entry{
 		LogID: tlog.LogIDv1(o.logSPKI(t)), Kind: "hashedrekord", KindVersion: "0.0.1", IntegratedTime: leaf.NotBefore.Unix(),
+		CanonicalizedBody: tlog.HashedRekordV1(digest, signature, leaf.Raw),
 	}
+	o.promise(t, entry)
+	return entry
+}
+
+// promise makes the log promise the entry as it is.
+func (o *office) promise(t *testing.T, entry *tlog.Entry) {
+	t.Helper()
 	promise, err := json.Marshal(map[string]any{
-		"body": tlog.HashedRekordV1(digest, signature, leaf.Raw), "integratedTime": entry.IntegratedTime,
+		"body": entry.CanonicalizedBody, "integratedTime": entry.IntegratedTime,
 		"logID": hex.EncodeToString(entry.LogID), "logIndex": entry.LogIndex,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	entry.Promise = &tlog.InclusionPromise{SET: sign(t, o.logKey, promise)}
-	return entry.Marshal()
 }
 
 func (o *office) logSPKI(t *testing.T) []byte {

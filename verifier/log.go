@@ -7,73 +7,87 @@ import (
 	"fmt"
 	"strings"
 
-	"gitseal/internal/cms"
 	"gitseal/internal/tlog"
 	"gitseal/internal/trust"
 )
 
-// A loggedEntry is an embedded log entry that verified.
+// A loggedEntry is a log entry that verified.
 type loggedEntry struct {
+	entry    *tlog.Entry
 	log      *trust.Log
+	proven   bool // an inclusion proof leads from the entry to a checkpoint of the log's
 	promised bool // the log's promise covers the entry and its integrated time
 	facts    LogEntry
 }
 
-// checkLog checks the embedded log entry: that a log of the trusted root
-// recorded exactly this signature, digest and certificate. It returns nil
-// without an error when nothing is embedded, which is for the caller to
-// judge. That the log's key was valid is checked with the times.
-func (r *root) checkLog(s *signature) (*loggedEntry, *VerifyError) {
-	if s.entry == nil {
+// checkLog checks the log entries: that a log of the trusted root recorded
+// exactly this signature, with this digest and certificate. All must hold. It
+// returns none without an error when there is none, or when one neither proves
+// nor promises anything, which is for the caller to judge. That the logs' keys
+// were valid is checked with the times.
+func (r *root) checkLog(s *signature) ([]loggedEntry, *VerifyError) {
+	if len(s.entries) == 0 {
 		return nil, nil
 	}
-	log := findLogByID(r.trusted.TLogs, s.entry.LogID)
+	logged := make([]loggedEntry, len(s.entries))
+	for i, e := range s.entries {
+		logged[i].entry = e
+		if verr := r.checkEntry(s, &logged[i]); verr != nil {
+			return nil, verr
+		}
+		if !logged[i].proven && !logged[i].promised {
+			return nil, nil
+		}
+	}
+	return logged, nil
+}
+
+// checkEntry checks one entry, and fills in what it proves.
+func (r *root) checkEntry(s *signature, logged *loggedEntry) *VerifyError {
+	e := logged.entry
+	log := findLogByID(r.trusted.TLogs, e.LogID)
 	if log == nil {
-		return nil, s.fail(CheckLogEntry, UntrustedLog, fmt.Errorf("log %x is not in the trusted root", s.entry.LogID))
+		return s.fail(CheckLogEntry, UntrustedLog, fmt.Errorf("log %x is not in the trusted root", e.LogID))
 	}
-	generation := generationOf(log, s.entry)
-	if !labelled(s.entry, generation) {
-		return nil, s.fail(CheckLogEntry, UnsupportedSignature, fmt.Errorf("log entry of kind %q %q", s.entry.Kind, s.entry.KindVersion))
-	}
-	body, err := entryBody(s, generation)
+	body, generation, err := s.record.body(log, e)
 	if err != nil {
-		return nil, s.fail(CheckLogEntry, classOf(err, BadLogProof), err)
+		return s.fail(CheckLogEntry, classOf(err, BadLogProof), err)
 	}
-	promise := s.entry.Promise
-	promised := promise != nil && len(promise.SET) > 0
-	proven := s.entry.Proof != nil
+	promised := e.Promise != nil && len(e.Promise.SET) > 0
 	if generation == 2 && promised {
-		return nil, s.fail(CheckPromise, BadLogProof, errors.New("a Rekor v2 log gives no signed entry timestamp, but one is embedded"))
+		return s.fail(CheckPromise, BadLogProof, errors.New("a Rekor v2 log gives no signed entry timestamp, but the entry has one"))
 	}
-	if proven && len(s.entry.Proof.Checkpoint) == 0 {
-		return nil, s.fail(CheckCheckpoint, BadLogProof, errors.New("the inclusion proof has no checkpoint"))
+	if e.Proof != nil && len(e.Proof.Checkpoint) == 0 {
+		return s.fail(CheckCheckpoint, BadLogProof, errors.New("the inclusion proof has no checkpoint"))
 	}
-	if !promised && !proven {
-		return nil, nil
+	if e.Proof == nil && !promised {
+		return nil
 	}
 	s.pass(CheckLogEntry)
 
-	logged := &loggedEntry{log: log, promised: promised, facts: LogEntry{LogID: [32]byte(log.KeyID), URL: log.BaseURL, Generation: generation}}
-	if proven {
+	logged.log = log
+	logged.facts = LogEntry{LogID: [32]byte(log.KeyID), URL: log.BaseURL, Generation: generation}
+	if e.Proof != nil {
 		if verr := s.checkProof(logged, body); verr != nil {
-			return nil, verr
+			return verr
 		}
+		logged.proven = true
 	}
 	if promised {
-		e := s.entry
-		if err := tlog.VerifySET(log.PublicKey, body, e.IntegratedTime, e.LogID, e.LogIndex, promise.SET); err != nil {
-			return nil, s.fail(CheckPromise, BadLogProof, err)
+		if err := tlog.VerifySET(log.PublicKey, body, e.IntegratedTime, e.LogID, e.LogIndex, e.Promise.SET); err != nil {
+			return s.fail(CheckPromise, BadLogProof, err)
 		}
 		s.pass(CheckPromise)
+		logged.promised = true
 		logged.facts.Index, logged.facts.IndexKnown = e.LogIndex, true
 	}
-	return logged, nil
+	return nil
 }
 
 // checkProof runs the inclusion proof up to the checkpoint's root, and checks
 // that the log signed the checkpoint.
 func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
-	proof := s.entry.Proof
+	proof := logged.entry.Proof
 	checkpoint, err := tlog.ParseCheckpoint(proof.Checkpoint)
 	if err != nil {
 		return s.fail(CheckCheckpoint, BadLogProof, err)
@@ -85,8 +99,8 @@ func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
 	if proof.RootHash != checkpoint.Checkpoint.Root {
 		return s.fail(CheckInclusion, BadLogProof, errors.New("inclusion proof and checkpoint name different root hashes"))
 	}
-	if logged.facts.Generation == 2 && proof.LogIndex != s.entry.LogIndex {
-		return s.fail(CheckInclusion, BadLogProof, fmt.Errorf("entry has index %d, its inclusion proof %d", s.entry.LogIndex, proof.LogIndex))
+	if logged.facts.Generation == 2 && proof.LogIndex != logged.entry.LogIndex {
+		return s.fail(CheckInclusion, BadLogProof, fmt.Errorf("entry has index %d, its inclusion proof %d", logged.entry.LogIndex, proof.LogIndex))
 	}
 	inclusion := tlog.InclusionProof{Index: uint64(proof.LogIndex), Size: checkpoint.Checkpoint.Size, Hashes: proof.Hashes}
 	if err := inclusion.Verify(tlog.LeafHash(body), checkpoint.Checkpoint.Root); err != nil {
@@ -142,35 +156,4 @@ func generationOf(log *trust.Log, entry *tlog.Entry) int {
 		}
 	}
 	return 1
-}
-
-// labelled reports whether the entry is called a hashedrekord of its log's
-// generation. gitsign calls those of Rekor v2 by the number of Rekor v1's. The
-// label decides nothing; it may not say anything else, though.
-func labelled(entry *tlog.Entry, generation int) bool {
-	return entry.Kind == "hashedrekord" &&
-		(entry.KindVersion == "0.0.1" || generation == 2 && entry.KindVersion == "0.0.2")
-}
-
-// entryBody rebuilds the entry that the log must have recorded for this
-// signature. An entry that carries its body must carry this one.
-func entryBody(s *signature, generation int) ([]byte, error) {
-	signer := &s.cms.Signer
-	if signer.DigestAlgorithm.Algorithm != cms.OIDSHA256 {
-		return nil, classed(UnsupportedSignature, "log entries are over SHA-256, this signature is not")
-	}
-	digest := sha256.Sum256(s.signed)
-	var body []byte
-	if generation == 1 {
-		body = tlog.HashedRekordV1(digest, signer.Signature, s.leaf.Raw)
-	} else {
-		if keyBits(s.leaf) != 256 {
-			return nil, classed(UnsupportedSignature, "Rekor v2 entry for a key that is not P-256")
-		}
-		body = tlog.HashedRekordV2(digest, signer.Signature, s.leaf.Raw)
-	}
-	if own := s.entry.CanonicalizedBody; own != nil && !bytes.Equal(own, body) {
-		return nil, errors.New("the log entry embedded is for another signature")
-	}
-	return body, nil
 }

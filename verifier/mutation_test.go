@@ -94,6 +94,11 @@ func (s *specimen) check(t *testing.T, name string, spoilt *parts) error {
 	if accept != "" && accept != known.accept {
 		t.Errorf("%s: %q accepts it, and that is not known\nwe: %v\nsigstore-go: %v", name, accept, ours, theirs)
 	}
+	// The same parts in a bundle get the same verdict from us, without CMS
+	// around them.
+	if inBundle, ok := s.verifyOurs(t, spoilt); ok && (inBundle == nil) != (ours == nil) && !bundleDifferences[name] {
+		t.Errorf("%s: the verdict is another in a bundle\nas git stores it: %v\nin a bundle: %v", name, ours, inBundle)
+	}
 	return ours
 }
 

@@ -27,6 +27,14 @@ const (
 	CheckIdentity   Check = "identity"               // an identity that is allowed
 )
 
+// The checks of bundles, in place of CheckArmor and CheckCMS.
+const (
+	CheckBundle    Check = "bundle"    // one well-formed bundle
+	CheckStatement Check = "statement" // an in-toto statement of a known type
+)
+
+const checkCount = 15 // of all these
+
 // A Class says what is known of a signed object. Classes are kebab-case,
 // stable, and documented in docs/findings.md.
 type Class string
@@ -100,10 +108,11 @@ type ProvenTime struct {
 
 // A Result holds the facts of a signature that verified.
 type Result struct {
-	Certificate Certificate
-	Log         LogEntry
-	Times       []ProvenTime // at least one
+	Certificate Certificate  // zero: the key is one that the caller trusts
+	Log         LogEntry     // of several the first; zero only where Certificate is
+	Times       []ProvenTime // at least one; none only where Certificate is zero
 	Time        time.Time    // the earliest of Times
+	Statement   *Statement   // what a DSSE envelope holds; nil: what is signed is the artifact
 	SigningTime time.Time    // what the signer claimed; zero: nothing; never evidence
 	TrustedRoot [32]byte     // digest of the trusted root it verified under
 	Passed      []Check

@@ -11,36 +11,45 @@ import (
 	"gitseal/internal/cms"
 )
 
-// checkTimes returns every time that is proven for the signature: the log's
-// integrated time under its promise (Rekor v1), and an embedded time-stamp.
-// Where both are present both must hold. An entry that proves no time is an
-// error; a signature without an entry may have none.
+// checkTimes returns every time that is proven for the signature: the logs'
+// integrated times under their promises (Rekor v1), and those of the
+// time-stamps. All that are present must hold. Entries that prove no time are
+// an error; a signature without an entry may have none, and so may one by a key
+// that the caller trusts at any time.
 //
-// It then knows when the log's key must have been valid, and checks that.
-func (r *root) checkTimes(s *signature, logged *loggedEntry) ([]ProvenTime, *VerifyError) {
-	var times []ProvenTime
-	if logged != nil && logged.promised {
-		times = append(times, ProvenTime{LogTime, logged.log.BaseURL, time.Unix(s.entry.IntegratedTime, 0).UTC()})
+// It then knows when the logs' keys must have been valid, and checks that.
+func (r *root) checkTimes(s *signature, logged []loggedEntry) ([]ProvenTime, *VerifyError) {
+	times := make([]ProvenTime, 0, len(logged)+len(s.tokens))
+	for i := range logged {
+		if l := &logged[i]; l.promised {
+			times = append(times, ProvenTime{LogTime, l.log.BaseURL, time.Unix(l.entry.IntegratedTime, 0).UTC()})
+		}
 	}
-	if s.token != nil {
-		stamp, err := r.checkToken(s.token, s.cms.Signer.Signature)
+	for _, token := range s.tokens {
+		stamp, err := r.checkToken(token, s.value)
 		if err != nil {
 			return nil, s.fail(CheckTimestamp, classOf(err, BadTime), fmt.Errorf("checking the time-stamp: %w", err))
 		}
 		s.pass(CheckTimestamp)
 		times = append(times, stamp)
 	}
-	if logged == nil {
+	if len(logged) == 0 {
 		return times, nil
+	}
+	if len(times) == 0 && s.leaf == nil {
+		return nil, nil
 	}
 	if len(times) == 0 {
 		return nil, s.fail(CheckTime, BadTime,
 			errors.New("nothing proves a time: the log entry has no signed entry timestamp, and there is no time-stamp"))
 	}
-	for _, t := range times {
-		if findLog(r.trusted.TLogs, logged.log.KeyID, t.Time) == nil {
-			return nil, s.fail(CheckTime, UntrustedLog,
-				fmt.Errorf("the key of log %s is not trusted at %s", logged.log.BaseURL, t.Time.Format(time.RFC3339)))
+	for i := range logged {
+		log := logged[i].log
+		for _, t := range times {
+			if findLog(r.trusted.TLogs, log.KeyID, t.Time) == nil {
+				return nil, s.fail(CheckTime, UntrustedLog,
+					fmt.Errorf("the key of log %s is not trusted at %s", log.BaseURL, t.Time.Format(time.RFC3339)))
+			}
 		}
 	}
 	s.pass(CheckTime)
@@ -72,7 +81,7 @@ func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error
 		}
 		carried = append(carried, cert)
 	}
-	at := []time.Time{token.Info.GenTime}
+	at := []ProvenTime{{Source: StampTime, Time: token.Info.GenTime}}
 	err = errors.New("not by a time-stamp authority of the trusted root")
 	for _, tsa := range r.tsas {
 		path, perr := tsa.stamper(&token.SignedData.Signer, carried)
@@ -83,7 +92,8 @@ func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error
 			perr = tsa.validAt(path, at)
 		}
 		if perr == nil {
-			return ProvenTime{StampTime, tsa.URI, token.Info.GenTime}, nil
+			at[0].Authority = tsa.URI
+			return at[0], nil
 		}
 		if !errors.Is(perr, errNoPath) {
 			err = perr

@@ -7,12 +7,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"gitseal/fakeca"
 	"gitseal/internal/cms"
 	"gitseal/verifier"
 )
@@ -25,6 +27,7 @@ type stampOffice struct {
 	by    *ecdsa.PrivateKey // nil: the certificate's key
 
 	chain []*x509.Certificate // of the last stamp
+	key   *ecdsa.PrivateKey   // of the first of chain
 }
 
 // stampUsage returns the extended key usage extension for time-stamping, and
@@ -55,11 +58,17 @@ func (o *stampOffice) stamp(t *testing.T, signature []byte, at time.Time) []byte
 		by, anchorKey = &x509.Certificate{Subject: anchor.Subject, SubjectKeyId: anchor.SubjectKeyId}, newKey(t)
 	}
 	cert := issue(t, o.cert, by, &key.PublicKey, anchorKey)
-	o.chain = []*x509.Certificate{cert, anchor}
+	o.chain, o.key = []*x509.Certificate{cert, anchor}, key
+	return o.again(t, signature, at)
+}
+
+// again returns a token by the certificate of the last one.
+func (o *stampOffice) again(t *testing.T, signature []byte, at time.Time) []byte {
+	t.Helper()
+	cert, key := o.chain[0], o.key
 	if o.by != nil {
 		key = o.by
 	}
-
 	info := stampInfo(sha256.Sum256(signature), at)
 	digest := sha256.Sum256(info)
 	attributes, err := cms.NewSignedAttributes(cms.OIDTSTInfo, digest[:], at)
@@ -149,6 +158,62 @@ func TestStampsWithOneThingWrong(t *testing.T) {
 		var verr *verifier.VerifyError
 		if !errors.As(err, &verr) || verr.Class != verifier.BadTime || verr.Check != verifier.CheckTimestamp {
 			t.Errorf("%s: error %v, want bad-time at the time-stamp", tt.name, err)
+		}
+	}
+}
+
+// TestSeveralStamps has signatures with more than one time-stamp: all must
+// hold, and each is told.
+func TestSeveralStamps(t *testing.T) {
+	now := time.Now()
+	a := newAuthority(t, fakeca.Config{Clock: func() time.Time { return now }})
+	v := verifierOf(t, rootOf(t, a, nil))
+	p := mustTakeApart(t, a.Sign(payload, fakeca.Fixture{}))
+	first := now.UTC().Truncate(time.Second)
+	stamp := func(after time.Duration, over []byte) []byte {
+		now = now.Add(after)
+		defer func() { now = now.Add(-after) }()
+		token, err := a.Timestamp(t.Context(), sha256.Sum256(over))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	many := [][]byte{p.token}
+	for len(many) <= 8 {
+		many = append(many, stamp(0, p.signature))
+	}
+	for _, tt := range []struct {
+		name   string
+		stamps [][]byte
+		class  verifier.Class // "": verifies
+		check  verifier.Check
+	}{
+		{"two", [][]byte{p.token, stamp(time.Minute, p.signature)}, "", ""},
+		{"the later first", [][]byte{stamp(time.Minute, p.signature), p.token}, "", ""},
+		{"eight", many[:8], "", ""},
+		{"nine", many, verifier.MalformedSignature, verifier.CheckTimestamp},
+		{"one twice", [][]byte{p.token, p.token}, verifier.MalformedSignature, verifier.CheckTimestamp},
+		{"second unreadable", [][]byte{p.token, {5, 0}}, verifier.MalformedSignature, verifier.CheckTimestamp},
+		{"second over another signature", [][]byte{p.token, stamp(0, payload)}, verifier.BadTime, verifier.CheckTimestamp},
+		{"second when the certificate had expired", [][]byte{p.token, stamp(time.Hour, p.signature)}, verifier.BadTime, verifier.CheckChain},
+	} {
+		message := p.message
+		message.Signer.UnsignedAttributes = slices.Clone(message.Signer.UnsignedAttributes)
+		for i := range message.Signer.UnsignedAttributes {
+			if attr := &message.Signer.UnsignedAttributes[i]; attr.Type == cms.OIDTimeStampToken {
+				attr.Values = tt.stamps
+			}
+		}
+		result, err := v.Verify(payload, armored(t, &message), verifier.AnyIdentity{})
+		if tt.class != "" {
+			wantClass(t, tt.name, err, tt.class, tt.check)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		} else if len(result.Times) != len(tt.stamps) || !result.Time.Equal(first) {
+			t.Errorf("%s: times %v, earliest %v, want %d of which the earliest is %v", tt.name, result.Times, result.Time, len(tt.stamps), first)
 		}
 	}
 }

@@ -72,42 +72,59 @@ func New(cfg Config) (*Verifier, error) {
 // passed; otherwise it is a *VerifyError, which says which check failed and
 // holds what the signature claims. A nil allowed is refused.
 func (v *Verifier) Verify(payload, signature []byte, allowed Allowed) (*Result, error) {
-	if allowed == nil {
-		return nil, &VerifyError{Check: CheckIdentity, Class: IdentityNotAllowed,
-			Err: errors.New("no identity was said to be allowed")}
+	s, verr := v.open(payload, signature, allowed)
+	if verr != nil {
+		return nil, verr
 	}
+	return v.judge(&s.signature, allowed)
+}
 
-	// Is this one well-formed signature, over these bytes, by the key of the
-	// certificate it carries? None of this depends on whom we trust.
+// open reads a signature as git stores it, and makes the checks that do not
+// depend on whom we trust: is this one well-formed signature, over these
+// bytes, by the key of the certificate it carries?
+func (v *Verifier) open(payload, signature []byte, allowed Allowed) (*message, *VerifyError) {
+	if allowed == nil {
+		return nil, errNobody()
+	}
 	s, verr := open(signature)
 	if verr != nil {
 		return nil, verr
 	}
 	if verr = s.checkPayload(payload); verr != nil {
-		if !v.issued(s) {
-			// Whoever made it, it is a stranger's: that it does not even
-			// fit says nothing about anyone we trust.
-			verr.Class = UntrustedCertificate
-			verr.Err = fmt.Errorf("certificate issued by %q, not by an authority of the trusted root, and %w", s.leaf.Issuer, verr.Err)
-		}
-		return nil, verr
+		return nil, v.strange(&s.signature, verr)
 	}
-	if verr = s.readProof(); verr != nil {
-		return nil, verr
-	}
+	return s, s.readProof()
+}
 
-	// Do the log, the time and the certificate hold under one trusted root?
+// strange returns verr, which says that a signature does not even fit what it
+// is said to be over. Whoever made it: if that is a stranger, then it says
+// nothing about anyone we trust.
+func (v *Verifier) strange(s *signature, verr *VerifyError) *VerifyError {
+	if s.leaf != nil && !v.issued(s) {
+		verr.Class = UntrustedCertificate
+		verr.Err = fmt.Errorf("certificate issued by %q, not by an authority of the trusted root, and %w", s.leaf.Issuer, verr.Err)
+	}
+	return verr
+}
+
+// errNobody returns the error for a nil Allowed.
+func errNobody() *VerifyError {
+	return &VerifyError{Check: CheckIdentity, Class: IdentityNotAllowed,
+		Err: errors.New("no identity was said to be allowed")}
+}
+
+// judge makes the other checks: do the log, the time and the certificate hold
+// under one trusted root, and is the signer someone we expect?
+func (v *Verifier) judge(s *signature, allowed Allowed) (*Result, error) {
 	result, verr := v.verifyTrust(s)
 	if verr != nil {
 		return nil, verr
 	}
-
-	// Is it someone we expect?
 	if err := allowed.Allow(result.Certificate.Identity, result.Time); err != nil {
 		return nil, &VerifyError{Check: CheckIdentity, Class: IdentityNotAllowed, Err: err,
 			Passed: s.passed, Unverified: s.claims(), Valid: result}
 	}
-	result.Passed = append(slices.Clone(s.passed), CheckIdentity)
+	result.Passed = slices.Concat(s.passed, []Check{CheckIdentity})
 	return result, nil
 }
 
@@ -117,7 +134,7 @@ func (v *Verifier) verifyTrust(s *signature) (*Result, *VerifyError) {
 	var furthest *VerifyError
 	base := len(s.passed)
 	for _, r := range v.roots {
-		s.passed = s.passed[:base:base]
+		s.passed = s.passed[:base]
 		result, verr := r.verify(s)
 		if verr == nil {
 			return result, nil
@@ -134,7 +151,7 @@ func (v *Verifier) verifyTrust(s *signature) (*Result, *VerifyError) {
 // of a proven time.
 func (v *Verifier) issued(s *signature) bool {
 	return slices.ContainsFunc(v.roots, func(r *root) bool {
-		_, err := r.chain(s, []time.Time{s.leaf.NotBefore})
+		_, err := r.chain(s, []ProvenTime{{Time: s.leaf.NotBefore}})
 		return err == nil
 	})
 }
@@ -143,10 +160,11 @@ func (v *Verifier) issued(s *signature) bool {
 // argument: the log knows this signature; that was at a proven time; then the
 // certificate was valid, and public.
 func (r *root) verify(s *signature) (*Result, *VerifyError) {
-	result := &Result{Certificate: s.certificate, SigningTime: s.signingTime, TrustedRoot: r.trusted.Digest(), Notes: slices.Clone(s.notes)}
+	result := &Result{Certificate: s.certificate, SigningTime: s.signingTime, Statement: s.statement,
+		TrustedRoot: r.trusted.Digest(), Notes: slices.Clone(s.notes)}
 
-	// The log entry: its body, rebuilt from the signature, is in the log
-	// that the trusted root names.
+	// The log entry: exactly this signature is in a log that the trusted
+	// root names.
 	logged, verr := r.checkLog(s)
 	if verr != nil {
 		return nil, verr
@@ -160,41 +178,57 @@ func (r *root) verify(s *signature) (*Result, *VerifyError) {
 	}
 
 	// The certificate: issued by an authority of the trusted root, valid at
-	// each of those times.
-	instants := make([]time.Time, 0, 2)
-	for _, t := range times {
-		instants = append(instants, t.Time)
+	// each of those times, public, of one identity. A key that the caller
+	// trusts needs none.
+	if s.leaf != nil {
+		if verr := r.checkCertificate(s, result, times); verr != nil {
+			return nil, verr
+		}
 	}
-	if logged == nil && len(instants) == 0 {
-		// Nothing proves a time. Whether the authority is known at all is
-		// still worth saying before "not logged".
-		instants = append(instants, s.leaf.NotBefore)
+	if len(logged) == 0 && (s.leaf != nil || len(r.trusted.TLogs) > 0) {
+		return nil, s.fail(CheckLogEntry, NotLogged, errNotLogged)
 	}
-	issuer, err := r.chain(s, instants)
+	if s.identityErr != nil {
+		return nil, s.fail(CheckIdentity, UntrustedCertificate, fmt.Errorf("reading the certificate's identity: %w", s.identityErr))
+	}
+
+	for i := range logged {
+		if i == 0 {
+			result.Log = logged[i].facts
+			continue
+		}
+		result.Notes = append(result.Notes, fmt.Sprintf("logged also in %s as entry %d", logged[i].log.BaseURL, logged[i].entry.LogIndex))
+	}
+	result.Times = times
+	if len(times) > 0 {
+		result.Time = slices.MinFunc(times, func(a, b ProvenTime) int { return a.Time.Compare(b.Time) }).Time
+	}
+	return result, nil
+}
+
+// checkCertificate checks that the signer's certificate was valid at each of
+// the times, and that its issuance is public.
+func (r *root) checkCertificate(s *signature, result *Result, times []ProvenTime) *VerifyError {
+	if len(times) == 0 {
+		// Nothing proves a time, so there is no log entry either. Whether the
+		// authority is known at all is still worth saying before "not logged".
+		times = []ProvenTime{{Time: s.leaf.NotBefore}}
+	}
+	issuer, err := r.chain(s, times)
 	if err != nil {
-		return nil, s.fail(CheckChain, classOf(err, UntrustedCertificate), err)
+		return s.fail(CheckChain, classOf(err, UntrustedCertificate), err)
 	}
 	s.pass(CheckChain)
 
-	// Its issuance is public: a certificate log promised to include it.
-	note, err := r.checkSCT(s.leaf, issuer, instants[0])
+	// A certificate log promised to include it.
+	note, err := r.checkSCT(s.leaf, issuer, times[0].Time)
 	if err != nil {
-		return nil, s.fail(CheckSCT, UntrustedCertificate, err)
+		return s.fail(CheckSCT, UntrustedCertificate, err)
 	}
 	if note == "" {
 		s.pass(CheckSCT)
 	} else {
 		result.Notes = append(result.Notes, note)
 	}
-
-	if logged == nil {
-		return nil, s.fail(CheckLogEntry, NotLogged, errNotLogged)
-	}
-	if s.identityErr != nil {
-		return nil, s.fail(CheckIdentity, UntrustedCertificate, fmt.Errorf("reading the certificate's identity: %w", s.identityErr))
-	}
-	result.Log = logged.facts
-	result.Times = times
-	result.Time = slices.MinFunc(times, func(a, b ProvenTime) int { return a.Time.Compare(b.Time) }).Time
-	return result, nil
+	return nil
 }

@@ -1,38 +1,37 @@
 package verifier
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"gitseal/internal/cms"
 	"gitseal/internal/tlog"
+	"gitseal/internal/trust"
 )
 
-// A signature is a parsed X.509 signature on its way through the checks.
-type signature struct {
-	cms         *cms.SignedData
-	signed      []byte // the signed attributes as they were signed
-	leaf        *x509.Certificate
-	extra       []*x509.Certificate // other certificates it carries, untrusted
-	certificate Certificate
-	identityErr error // why certificate.Identity is not to be had
-	signingTime time.Time
-	entry       *tlog.Entry // nil: none embedded
-	token       *cms.Token  // nil: none embedded
-	passed      []Check
-	notes       []string
+// A message is a signature in the form in which git stores it: a CMS message,
+// armored.
+type message struct {
+	signature
+	cms    *cms.SignedData
+	signed []byte // the signed attributes as they were signed
 }
+
+// maxStamps bounds the time-stamps that a signature carries. Nobody is known
+// to write more than one.
+const maxStamps = 8
 
 // Kind is the first line of armor of the signatures this package verifies.
 const Kind = "-----BEGIN SIGNED MESSAGE-----"
 
 // open parses a signature as git stores it. It verifies nothing but form.
-func open(armored []byte) (*signature, *VerifyError) {
-	s := new(signature)
+func open(armored []byte) (*message, *VerifyError) {
+	s := new(message)
+	s.record = s
 	der, leading, err := cms.Dearmor(armored)
 	if err != nil {
 		return nil, s.fail(CheckArmor, MalformedSignature, err)
@@ -57,7 +56,7 @@ func open(armored []byte) (*signature, *VerifyError) {
 }
 
 // readCMS finds the signer's certificate and reads what comes with it.
-func (s *signature) readCMS() error {
+func (s *message) readCMS() error {
 	if s.cms.ContentType != cms.OIDData || s.cms.Version != s.cms.Signer.Version {
 		return errors.New("CMS does not sign data, or has another version than its signer")
 	}
@@ -65,6 +64,7 @@ func (s *signature) readCMS() error {
 		return errors.New("CMS carries its own content, want a detached signature")
 	}
 	signer := &s.cms.Signer
+	s.value = signer.Signature
 	if err := s.readCertificates(); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *signature) readCMS() error {
 
 // readCertificates picks the certificate that the signer identifier names,
 // wherever it stands in the list.
-func (s *signature) readCertificates() error {
+func (s *message) readCertificates() error {
 	var unreadable error
 	for _, der := range s.cms.Certificates {
 		cert, err := parseCertificate(der)
@@ -103,7 +103,7 @@ func (s *signature) readCertificates() error {
 
 // checkPayload checks that the signature is over payload and made by the key
 // of its certificate.
-func (s *signature) checkPayload(payload []byte) *VerifyError {
+func (s *message) checkPayload(payload []byte) *VerifyError {
 	signer := &s.cms.Signer
 	var err error
 	if s.signed, err = signer.SignedBytes(); err != nil {
@@ -123,7 +123,7 @@ func (s *signature) checkPayload(payload []byte) *VerifyError {
 
 // readProof reads the log entry and the time-stamp token among the unsigned
 // attributes. Absent is not an error here; present and unreadable is.
-func (s *signature) readProof() *VerifyError {
+func (s *message) readProof() *VerifyError {
 	signer := &s.cms.Signer
 	for _, attr := range signer.UnsignedAttributes {
 		if attr.Type.LegacyLogEntry() {
@@ -133,17 +133,40 @@ func (s *signature) readProof() *VerifyError {
 	}
 	value, err := signer.UnsignedAttribute(cms.OIDLogEntry)
 	if err == nil && value != nil {
-		s.entry, err = parseEntry(value)
+		var entry *tlog.Entry
+		entry, err = parseEntry(value)
+		s.entries = append(s.entries, entry)
 	}
 	if err != nil {
+		s.entries = nil
 		return s.fail(CheckLogEntry, MalformedSignature, fmt.Errorf("reading the log entry: %w", err))
 	}
-	value, err = signer.UnsignedAttribute(cms.OIDTimeStampToken)
-	if err == nil && value != nil {
-		s.token, err = cms.ParseToken(value)
+	for _, attr := range signer.UnsignedAttributes {
+		if attr.Type != cms.OIDTimeStampToken {
+			continue
+		}
+		if err := s.readStamps(attr.Values); err != nil {
+			return s.fail(CheckTimestamp, MalformedSignature, fmt.Errorf("reading the time-stamp: %w", err))
+		}
 	}
-	if err != nil {
-		return s.fail(CheckTimestamp, MalformedSignature, fmt.Errorf("reading the time-stamp: %w", err))
+	return nil
+}
+
+// readStamps reads time-stamp tokens. To repeat one is to make one look like
+// two.
+func (s *signature) readStamps(values [][]byte) error {
+	if len(values) > maxStamps {
+		return fmt.Errorf("%d of them, more than the limit of %d", len(values), maxStamps)
+	}
+	for i, der := range values {
+		if slices.ContainsFunc(values[:i], func(other []byte) bool { return bytes.Equal(other, der) }) {
+			return errors.New("it occurs twice")
+		}
+		token, err := cms.ParseToken(der)
+		if err != nil {
+			return err
+		}
+		s.tokens = append(s.tokens, token)
 	}
 	return nil
 }
@@ -158,6 +181,46 @@ func parseEntry(value []byte) (*tlog.Entry, error) {
 	return tlog.ParseEntry(message)
 }
 
+// body rebuilds the entry that the log must have recorded for this signature.
+// An entry that carries its body must carry this one.
+func (s *message) body(log *trust.Log, e *tlog.Entry) ([]byte, int, error) {
+	generation := generationOf(log, e)
+	if !labelled(e, generation) {
+		return nil, 0, classed(UnsupportedSignature, "log entry of kind %q %q", e.Kind, e.KindVersion)
+	}
+	if s.cms.Signer.DigestAlgorithm.Algorithm != cms.OIDSHA256 {
+		return nil, 0, classed(UnsupportedSignature, "log entries are over SHA-256, this signature is not")
+	}
+	body, err := rebuild(sha256.Sum256(s.signed), s.value, s.leaf, generation)
+	if err != nil {
+		return nil, 0, err
+	}
+	if own := e.CanonicalizedBody; own != nil && !bytes.Equal(own, body) {
+		return nil, 0, errors.New("the log entry embedded is for another signature")
+	}
+	return body, generation, nil
+}
+
+// rebuild returns the body that a log of that generation writes of a signature
+// by leaf's key over a digest.
+func rebuild(digest [32]byte, signature []byte, leaf *x509.Certificate, generation int) ([]byte, error) {
+	if generation == 1 {
+		return tlog.HashedRekordV1(digest, signature, leaf.Raw), nil
+	}
+	if keyBits(leaf) != 256 {
+		return nil, classed(UnsupportedSignature, "Rekor v2 entry for a key that is not P-256")
+	}
+	return tlog.HashedRekordV2(digest, signature, leaf.Raw), nil
+}
+
+// labelled reports whether the entry is called a hashedrekord of its log's
+// generation. gitsign calls those of Rekor v2 by the number of Rekor v1's. The
+// label decides nothing; it may not say anything else, though.
+func labelled(entry *tlog.Entry, generation int) bool {
+	return entry.Kind == "hashedrekord" &&
+		(entry.KindVersion == "0.0.1" || generation == 2 && entry.KindVersion == "0.0.2")
+}
+
 // cmsClass maps an error of package cms to the class it means.
 func cmsClass(err error) Class {
 	switch {
@@ -169,36 +232,6 @@ func cmsClass(err error) Class {
 		return UnsupportedSignature
 	}
 	return MalformedSignature
-}
-
-func (s *signature) pass(c Check) { s.passed = append(s.passed, c) }
-
-// fail returns the error for a check that failed, with all that the
-// signature claims.
-func (s *signature) fail(check Check, class Class, err error) *VerifyError {
-	return &VerifyError{Check: check, Class: class, Err: err, Passed: slices.Clone(s.passed), Unverified: s.claims()}
-}
-
-// claims collects what can be read of the signature, for the error.
-func (s *signature) claims() Unverified {
-	u := Unverified{SigningTime: s.signingTime, Notes: slices.Clone(s.notes)}
-	if s.leaf != nil {
-		c := s.certificate
-		u.Certificate = &c
-	}
-	if e := s.entry; e != nil {
-		u.Log = &LogEntry{LogID: [32]byte(e.LogID), Index: e.LogIndex, IndexKnown: true}
-		if e.IntegratedTime > 0 {
-			u.LogTime = time.Unix(e.IntegratedTime, 0).UTC()
-		}
-		if p := e.Proof; p != nil {
-			u.Log.TreeIndex, u.Log.TreeSize, u.Log.RootHash = uint64(p.LogIndex), uint64(p.TreeSize), p.RootHash
-		}
-	}
-	if s.token != nil {
-		u.StampTime = s.token.Info.GenTime
-	}
-	return u
 }
 
 // fingerprint returns the SHA-256 of a certificate.
