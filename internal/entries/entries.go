@@ -1,0 +1,217 @@
+// Package entries keeps log entries that do not travel in the signature they
+// are about: a directory of files, each with the entries of one certificate.
+//
+// Nothing in it is to be trusted, and it can be deleted at any time. An entry
+// proves itself to the verifier or proves nothing, wherever it was kept; a file
+// that cannot be read, is not a regular one or is of another format counts as
+// absent.
+//
+// A certificate with the SHA-256 fingerprint "abcd…" has the file
+// "ab/cd….json" below the directory:
+//
+//	{"schema":"gitseal.entries/1","certificate":"abcd…",
+//	 "asked":{"https://rekor.example":"2026-11-21T00:41:14Z"},
+//	 "entries":[{"logIndex":"7",…},…]}
+//
+// with the entries in the form in which Sigstore bundles carry them, by log and
+// index, and with the time at which each log was last asked, by its base URL.
+// Files are replaced by renaming new ones, under a lock for each of the 256
+// directories, so that several processes may read and write at once. They are
+// for their owner's eyes only: they tell what was looked at.
+package entries
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+
+	"gitseal/internal/tlog"
+)
+
+const schema = "gitseal.entries/1"
+
+// Bounds of a file. A certificate lives for minutes: it signs a commit, or the
+// few hundred of a rebase, at some 4 kB an entry.
+const (
+	maxFile    = 32 << 20
+	maxEntries = 4096
+)
+
+// A Store is a directory with entries. Dir is required; it is made when the
+// first entries are kept.
+type Store struct {
+	Dir string
+}
+
+// A Record is what is kept for a certificate.
+type Record struct {
+	Entries []*tlog.Entry        // by log and index
+	Asked   map[string]time.Time // when each log was last asked, by its base URL; none: never
+}
+
+// Get returns what is kept for the certificate with that SHA-256 fingerprint,
+// the zero Record if nothing is.
+func (s Store) Get(certificate [32]byte) Record {
+	r, err := read(s.path(certificate), certificate)
+	if err != nil {
+		return Record{} // see the package comment
+	}
+	return r
+}
+
+// Add adds to what is kept for a certificate, and returns how many of the
+// entries were not there before. An entry replaces that of the same place in
+// the log, whose proof is older. Of more than 4096 those with the lowest index
+// are dropped.
+func (s Store) Add(certificate [32]byte, more Record) (added int, err error) {
+	path := s.path(certificate)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return 0, fmt.Errorf("keeping log entries: %w", err)
+	}
+	unlock, err := lockedfile.MutexAt(filepath.Join(filepath.Dir(path), "lock")).Lock()
+	if err != nil {
+		return 0, fmt.Errorf("keeping log entries: %w", err)
+	}
+	defer unlock()
+
+	r := s.Get(certificate)
+	for _, e := range more.Entries {
+		i := slices.IndexFunc(r.Entries, func(known *tlog.Entry) bool { return samePlace(known, e) })
+		if i < 0 {
+			r.Entries = append(r.Entries, e)
+			added++
+		} else {
+			r.Entries[i] = e
+		}
+	}
+	slices.SortFunc(r.Entries, byPlace)
+	r.Entries = r.Entries[max(0, len(r.Entries)-maxEntries):]
+	if r.Asked == nil {
+		r.Asked = make(map[string]time.Time)
+	}
+	maps.Copy(r.Asked, more.Asked)
+	if err := write(path, certificate, r); err != nil {
+		return 0, fmt.Errorf("keeping log entries: %w", err)
+	}
+	return added, nil
+}
+
+func (s Store) path(certificate [32]byte) string {
+	name := hex.EncodeToString(certificate[:])
+	return filepath.Join(s.Dir, name[:2], name[2:]+".json")
+}
+
+// samePlace reports whether two entries say to be the same one of a log.
+func samePlace(a, b *tlog.Entry) bool {
+	return byPlace(a, b) == 0 && bytes.Equal(a.CanonicalizedBody, b.CanonicalizedBody)
+}
+
+func byPlace(a, b *tlog.Entry) int {
+	return cmp.Or(bytes.Compare(a.LogID, b.LogID), cmp.Compare(a.LogIndex, b.LogIndex))
+}
+
+// A document is a file. Fields are those of the package comment.
+type document struct {
+	Schema      string               `json:"schema"`
+	Certificate string               `json:"certificate"`
+	Asked       map[string]time.Time `json:"asked"`
+	Entries     []json.RawMessage    `json:"entries"`
+}
+
+func read(path string, certificate [32]byte) (Record, error) {
+	// A named pipe would keep Open waiting.
+	if info, err := os.Lstat(path); err != nil {
+		return Record{}, err
+	} else if !info.Mode().IsRegular() {
+		return Record{}, fmt.Errorf("%s: %w: not a regular file", path, fs.ErrInvalid)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return Record{}, err
+	}
+	defer f.Close() // only read from
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return Record{}, err
+	}
+	return parse(text, certificate)
+}
+
+// parse reads a file with the entries of that certificate.
+func parse(text []byte, certificate [32]byte) (Record, error) {
+	if len(text) > maxFile {
+		return Record{}, fmt.Errorf("longer than %d bytes", maxFile)
+	}
+	var d document
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return Record{}, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Record{}, errors.New("text after the document")
+	}
+	if d.Schema != schema || d.Certificate != hex.EncodeToString(certificate[:]) {
+		return Record{}, errors.New("of another format or certificate")
+	}
+	if len(d.Entries) > maxEntries {
+		return Record{}, fmt.Errorf("more than %d entries", maxEntries)
+	}
+	r := Record{Asked: d.Asked}
+	for _, text := range d.Entries {
+		e, err := tlog.ParseEntryJSON(text)
+		if err != nil {
+			return Record{}, err
+		}
+		r.Entries = append(r.Entries, e)
+	}
+	return r, nil
+}
+
+func marshal(certificate [32]byte, r Record) ([]byte, error) {
+	d := document{schema, hex.EncodeToString(certificate[:]), r.Asked, []json.RawMessage{}}
+	for _, e := range r.Entries {
+		text, err := e.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		d.Entries = append(d.Entries, text)
+	}
+	text, err := json.Marshal(d)
+	return append(text, '\n'), err
+}
+
+// write replaces a file. After a crash it may be lost, which is no loss.
+func write(path string, certificate [32]byte, r Record) error {
+	text, err := marshal(certificate, r)
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("more than %d bytes", maxFile)
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // readable by its owner only
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package entries
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitseal/internal/tlog"
+)
+
+var (
+	certificate = sha256.Sum256([]byte("certificate"))
+	asked       = time.Date(2026, 11, 21, 0, 41, 14, 0, time.UTC)
+)
+
+// entry returns the entry of a log at an index.
+func entry(log string, index int64, proof string) *tlog.Entry {
+	id := sha256.Sum256([]byte(log))
+	return &tlog.Entry{
+		LogIndex: index, LogID: id[:], Kind: "hashedrekord", KindVersion: "0.0.1", IntegratedTime: asked.Unix(),
+		Promise:           &tlog.InclusionPromise{SET: []byte(proof)},
+		CanonicalizedBody: fmt.Appendf(nil, `{"index":%d}`, index),
+	}
+}
+
+func add(t testing.TB, s Store, r Record, want int) {
+	t.Helper()
+	if added, err := s.Add(certificate, r); err != nil || added != want {
+		t.Fatalf("Add = %d, %v; want %d", added, err, want)
+	}
+}
+
+func check(t testing.TB, s Store, want Record) {
+	t.Helper()
+	if got := s.Get(certificate); !reflect.DeepEqual(got, want) {
+		t.Errorf("Get = %+v, want %+v", got, want)
+	}
+}
+
+func TestStoreGivesBackWhatWasAdded(t *testing.T) {
+	s := Store{filepath.Join(t.TempDir(), "not", "there", "yet")}
+	check(t, s, Record{})
+	first, second := entry("log", 1, "a"), entry("log", 2, "a")
+	add(t, s, Record{Entries: []*tlog.Entry{second, first}}, 2)
+	check(t, s, Record{Entries: []*tlog.Entry{first, second}, Asked: map[string]time.Time{}})
+	if got := s.Get(sha256.Sum256([]byte("another"))); !reflect.DeepEqual(got, Record{}) {
+		t.Errorf("Get of another certificate = %+v, want nothing", got)
+	}
+}
+
+func TestStoreRemembersThatThereIsNothing(t *testing.T) {
+	s := Store{t.TempDir()}
+	want := Record{Asked: map[string]time.Time{"https://a.example": asked}}
+	add(t, s, want, 0)
+	check(t, s, want)
+	add(t, s, Record{Asked: map[string]time.Time{"https://b.example": asked.Add(time.Hour)}}, 0)
+	add(t, s, Record{Asked: map[string]time.Time{"https://a.example": asked.Add(time.Minute)}}, 0)
+	check(t, s, Record{Asked: map[string]time.Time{"https://a.example": asked.Add(time.Minute), "https://b.example": asked.Add(time.Hour)}})
+}
+
+func TestStoreReplacesEntriesOfTheSamePlace(t *testing.T) {
+	s := Store{t.TempDir()}
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "old"), entry("other log", 1, "old")}}, 2)
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "new"), entry("log", 2, "new")}}, 1)
+	other := entry("log", 1, "other")
+	other.CanonicalizedBody = []byte("{}")
+	add(t, s, Record{Entries: []*tlog.Entry{other}}, 1) // what a log cannot have is for the verifier to say
+	got := map[string]int{}
+	for _, e := range s.Get(certificate).Entries {
+		got[string(e.Promise.SET)]++
+	}
+	if want := map[string]int{"new": 2, "old": 1, "other": 1}; !reflect.DeepEqual(got, want) {
+		t.Errorf("promises kept = %v, want %v", got, want)
+	}
+}
+
+func TestStoreIsBounded(t *testing.T) {
+	s := Store{t.TempDir()}
+	var many []*tlog.Entry
+	for i := range maxEntries + 3 {
+		many = append(many, entry("log", int64(i), "a"))
+	}
+	add(t, s, Record{Entries: many}, len(many))
+	if got := s.Get(certificate).Entries; len(got) != maxEntries || got[0].LogIndex != 3 {
+		t.Errorf("%d entries are kept, want the last %d", len(got), maxEntries)
+	}
+	for i := range many {
+		many[i].CanonicalizedBody = bytes.Repeat([]byte("a"), 16<<10)
+	}
+	if _, err := s.Add(certificate, Record{Entries: many}); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("Add of a file that would not be read = %v, want an error", err)
+	}
+	if got := s.Get(certificate).Entries; len(got) != maxEntries {
+		t.Errorf("%d entries are kept after that, want those before", len(got))
+	}
+}
+
+func TestStoreIsForItsOwnerOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	s := Store{filepath.Join(t.TempDir(), "entries")}
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "a")}}, 1)
+	err := filepath.WalkDir(s.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o077 != 0 && d.Name() != "lock" {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What cannot be read is absent, and is replaced by what is added.
+func TestStoreTakesDamagedFilesAsAbsent(t *testing.T) {
+	good, err := marshal(certificate, Record{Entries: []*tlog.Entry{entry("log", 1, "a")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := marshal(sha256.Sum256([]byte("another")), Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"empty":               {},
+		"truncated":           good[:len(good)/2],
+		"text after":          append(bytes.Clone(good), "{}"...),
+		"another certificate": other,
+		"another schema":      bytes.Replace(good, []byte("entries/1"), []byte("entries/2"), 1),
+		"unknown member":      bytes.Replace(good, []byte(`{"schema"`), []byte(`{"more":1,"schema"`), 1),
+		"bad entry":           bytes.Replace(good, []byte(`"logIndex":"1"`), []byte(`"logIndex":"-1"`), 1),
+		"too large":           append(bytes.Clone(good), bytes.Repeat([]byte(" "), maxFile)...),
+		"too many":            bytes.Replace(good, []byte(`"entries":[`), append([]byte(`"entries":[`), bytes.Repeat([]byte("{},"), maxEntries)...), 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Store{t.TempDir()}
+			add(t, s, Record{}, 0)
+			if err := os.WriteFile(s.path(certificate), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			check(t, s, Record{})
+			want := Record{Entries: []*tlog.Entry{entry("log", 2, "b")}, Asked: map[string]time.Time{}}
+			add(t, s, want, 1)
+			check(t, s, want)
+		})
+	}
+	t.Run("directory", func(t *testing.T) {
+		s := Store{t.TempDir()}
+		if err := os.MkdirAll(s.path(certificate), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		check(t, s, Record{})
+		if _, err := s.Add(certificate, Record{}); err == nil {
+			t.Error("Add in place of a directory succeeded")
+		}
+		if left, err := filepath.Glob(filepath.Join(filepath.Dir(s.path(certificate)), ".new-*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	})
+}
+
+func TestAddReportsWhatCannotBeKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Store{file}).Add(certificate, Record{}); err == nil || !strings.Contains(err.Error(), "keeping log entries") {
+		t.Errorf("Add below a file = %v, want an error", err)
+	}
+	bad := entry("log", 1, "a")
+	bad.LogIndex = -1
+	if _, err := (Store{t.TempDir()}).Add(certificate, Record{Entries: []*tlog.Entry{bad}}); err == nil {
+		t.Error("Add of an entry that cannot be written succeeded")
+	}
+}
+
+func TestConcurrentAddsAllCount(t *testing.T) {
+	s := Store{t.TempDir()}
+	var running sync.WaitGroup
+	const writers, each = 8, 10
+	for w := range writers {
+		running.Go(func() {
+			for i := range each {
+				if _, err := s.Add(certificate, Record{Entries: []*tlog.Entry{entry("log", int64(w*each+i), "a")}}); err != nil {
+					t.Error(err)
+				}
+				// A reader never sees half a file.
+				if len(s.Get(certificate).Entries) == 0 {
+					t.Error("nothing is there")
+				}
+			}
+		})
+	}
+	running.Wait()
+	if got := len(s.Get(certificate).Entries); got != writers*each {
+		t.Errorf("%d entries, want %d", got, writers*each)
+	}
+}
+
+// FuzzParse checks that what parses is written so that it parses again.
+func FuzzParse(f *testing.F) {
+	for _, r := range []Record{
+		{},
+		{Entries: []*tlog.Entry{entry("log", 1, "a"), entry("log", 2, "a")}},
+		{Asked: map[string]time.Time{"https://a.example": asked}},
+	} {
+		text, err := marshal(certificate, r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := parse(text, certificate)
+		if err != nil {
+			return
+		}
+		again, err := marshal(certificate, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parse(again, certificate)
+		if err != nil || len(got.Entries) != len(r.Entries) || !reflect.DeepEqual(got.Entries, r.Entries) || len(got.Asked) != len(r.Asked) {
+			t.Errorf("parse(%s) = %+v, %v; want %+v", again, got, err, r)
+		}
+	})
+}
