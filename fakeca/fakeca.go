@@ -136,7 +136,8 @@ func (a *Authority) TrustedRoot() []byte { return append([]byte(nil), a.trustedR
 
 // SigningConfig returns the Sigstore signing config that names this authority's
 // services. It is the file signing_config.json in its directory. Nothing
-// answers at the URLs in it.
+// answers at the URLs in it: where package fakeca/server answers, its
+// SigningConfig does.
 func (a *Authority) SigningConfig() []byte { return append([]byte(nil), a.signingConfig...) }
 
 // Checkpoint returns the signed checkpoint of all entries in the transparency

@@ -61,6 +61,7 @@ func TestReadingChecksTheIndex(t *testing.T) {
 				ends.data[8+i], ends.data[16+i] = ends.data[16+i], ends.data[8+i]
 			}
 		},
+		"ends shifted":  func(_, ends *memFile) { copy(ends.data, ends.data[8:]) },
 		"ends far away": func(_, ends *memFile) { ends.data[8] = 0x7f },
 	} {
 		for _, read := range []func(a *Authority) error{
@@ -85,15 +86,23 @@ func TestReadingChecksTheIndex(t *testing.T) {
 
 // TestReadingNoticesLostEntries changes an entry behind the log's back.
 func TestReadingNoticesLostEntries(t *testing.T) {
-	a := newTestAuthority(t, Config{})
-	addEntries(t, a, 7)
-	entries := a.disk.(*memDisk).files[filepath.Join(a.dir, "log", "entries")]
-	entries.data[frameHeader+3] ^= 1 // in the first entry
-	if e, err := a.Entry(context.Background(), 0); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("Entry = %v, %v, want ErrCorrupt", e, err)
-	}
-	if b, err := a.Tile(context.Background(), "tile/entries/000.p/7"); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("Tile = %x, %v, want ErrCorrupt", b, err)
+	for name, change := range map[string]func(entries []byte){
+		"a bit": func(entries []byte) { entries[frameHeader+3] ^= 1 },
+		"a whole frame": func(entries []byte) {
+			f := must(parseFrame(entries))
+			other := frame{index: f.index, durable: f.durable, entry: append(f.entry[:len(f.entry)-1:len(f.entry)-1], '!')}
+			copy(entries, other.append(nil))
+		},
+	} {
+		a := newTestAuthority(t, Config{})
+		addEntries(t, a, 7)
+		change(a.disk.(*memDisk).files[filepath.Join(a.dir, "log", "entries")].data)
+		if b, err := a.Tile(context.Background(), "tile/entries/000.p/7"); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: Tile = %x, %v, want ErrCorrupt", name, b, err)
+		}
+		if e, err := a.Entry(context.Background(), 0); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: Entry = %v, %v, want ErrCorrupt", name, e, err)
+		}
 	}
 }
 
