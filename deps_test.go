@@ -36,8 +36,12 @@ var rules = map[string]struct{ own, outside []string }{
 	"fakeca/server":        {[]string{"fakeca", "internal/trust"}, []string{"net/http"}},
 	"fakeca":               {[]string{"internal/trust"}, []string{"os"}},
 	"signer":               {[]string{"internal/cms", "internal/tlog", "verifier"}, nil},
-	"cmd/gitseal": {[]string{"fakeca", "gitutil", "internal/cms", "signer", "verifier", "verifier/audit", "verifier/policy", "verifier/report"},
-		[]string{"os", "os/exec", "syscall"}},
+	"signer/sigstore":      {[]string{"internal/cms", "internal/rekor", "internal/tlog", "internal/transport", "internal/trust", "signer"}, []string{"net/http"}},
+	"cmd/conformance":      {nil, []string{"os", "os/exec"}},
+	"cmd/gitseal": {[]string{"fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/rekor", "internal/tlog",
+		"internal/transport", "internal/trust", "monitor", "signer", "signer/sigstore",
+		"verifier", "verifier/audit", "verifier/policy", "verifier/report"},
+		[]string{"net/http", "os", "os/exec", "syscall"}},
 }
 
 // outside are the packages that open files, sockets or processes, or tell the

@@ -33,6 +33,9 @@ type bench struct {
 	signed  int // commits made, to measure signing one
 	audited []int
 
+	throughServers int // commits signed with servers, for each latency
+	onlineCommits  int // in the history whose log entries are looked up
+
 	table table
 }
 
@@ -45,7 +48,9 @@ func main() {
 	flag.IntVar(&b.commits, "commits", 200, "how many commits that history has")
 	flag.IntVar(&b.signed, "signed", 100, "how many commits to sign")
 	large := flag.Int("audited", 50_000, "how many commits the largest history to audit has")
-	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit or authority")
+	flag.IntVar(&b.throughServers, "servers", 10, "how many commits to sign with servers, for each latency")
+	flag.IntVar(&b.onlineCommits, "online", 1000, "how many commits to look up in a log")
+	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority or sigstore")
 	flag.Parse()
 	if *rss {
 		os.Exit(printRSS(flag.Args()))
@@ -84,6 +89,7 @@ func (b *bench) run(only string) (err error) {
 		{"git", fmt.Sprintf("through git, %d commits verified, %d signed", b.commits, b.signed), b.measureGit},
 		{"audit", "auditing", b.measureAudit},
 		{"authority", "the embedded authority", b.measureAuthority},
+		{"sigstore", fmt.Sprintf("with the servers of a Sigstore, %d commits signed for each latency", b.throughServers), b.measureSigstore},
 	} {
 		if only != "" && only != part.name {
 			continue

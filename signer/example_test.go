@@ -44,7 +44,8 @@ func embedded(subject string) (*signer.Signer, *verifier.Verifier) {
 		log.Fatal(err)
 	}
 	s, err := signer.New(signer.Config{
-		Tokens: vouched{authority, subject}, CA: authority, Log: authority, Timestamper: authority, Verifier: v,
+		Tokens: vouched{authority, subject}, CA: authority, Verifier: v,
+		Logs: []signer.Log{authority}, Timestampers: []signer.Timestamper{authority},
 	})
 	if err != nil {
 		log.Fatal(err)

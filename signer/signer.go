@@ -1,32 +1,26 @@
-// Package signer makes keyless git signatures: with a key that lives as long
-// as one call, certified against an OpenID Connect identity, recorded in a
-// transparency log and time-stamped. The proof of all that travels in the
-// signature.
+// Package signer makes keyless signatures: with a key that lives for minutes,
+// certified against an OpenID Connect identity, recorded in a transparency log
+// and time-stamped. The proof of all that travels with the signature.
 //
-// It never emits what package verifier would not accept under the trusted
-// root it was given, and it keeps no secret beyond the call. Where tokens,
-// certificates, log entries and time-stamps come from is for the Config to
-// say: package fakeca has them all in process, signer/sigstore asks servers.
+// A git signature is never emitted that package verifier would not accept
+// under the trusted root it was given; what blobs are signed with is for the
+// caller to put into a bundle and verify. No secret is kept but in a
+// Credential. Where tokens, certificates, log entries and time-stamps come
+// from is for the Config to say: package fakeca has them all in process,
+// signer/sigstore asks servers.
 package signer
 
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"gitseal/internal/cms"
-	"gitseal/internal/tlog"
 	"gitseal/verifier"
 )
 
@@ -52,6 +46,15 @@ type Log interface {
 	Add(ctx context.Context, digest [32]byte, signature, certificate []byte) (entry []byte, err error)
 }
 
+// A DSSELog is a Log that has entries of their own for DSSE envelopes. It
+// records the envelope, JSON with one signature by the key of certificate, and
+// returns the entry as Add does, with its canonicalized body. A Log that is
+// none gets the signature as one over the SHA-256 of what DSSE signs.
+type DSSELog interface {
+	Log
+	AddDSSE(ctx context.Context, envelope, certificate []byte) (entry []byte, err error)
+}
+
 // A Timestamper returns a time-stamp token (RFC 3161, DER) over a SHA-256
 // imprint.
 type Timestamper interface {
@@ -61,14 +64,29 @@ type Timestamper interface {
 // A Config says with what to sign. Fields without a comment on their zero
 // value are required.
 type Config struct {
-	Tokens      TokenSource
-	CA          CertificateAuthority
-	Log         Log
-	Timestamper Timestamper        // nil: no time-stamp; a Rekor v2 log needs one
-	Verifier    *verifier.Verifier // what it does not accept is not emitted
-	Rand        io.Reader          // nil: crypto/rand
-	Now         func() time.Time   // nil: time.Now; for the signing time, which proves nothing
+	Tokens       TokenSource
+	CA           CertificateAuthority
+	Logs         []Log              // all record the signature; a git signature has room for the entry of one
+	Timestampers []Timestamper      // all must answer; nil: no time-stamp. A Rekor v2 log needs one
+	Verifier     *verifier.Verifier // what it does not accept is not emitted
+	Audience     string             // whom tokens must be for; "": the authority decides
+	Rand         io.Reader          // nil: crypto/rand
+	Now          func() time.Time   // nil: time.Now; for the signing time, which proves nothing, and to refuse what has expired
+	Progress     func(step string)  // called when a step begins, from the goroutine that signs; nil: nobody is told
 }
+
+// The steps of signing, as Progress and StepError have them.
+const (
+	stepKey     = "making a key"
+	stepToken   = "getting a token"
+	stepCertify = "certifying the key"
+	stepSign    = "signing"
+	stepLog     = "recording the signature in the log"
+	stepStamp   = "getting a time-stamp"
+	stepEntry   = "reading the log's answer"
+	stepEmbed   = "embedding the proof"
+	stepCheck   = "checking the finished signature"
+)
 
 // A Signer signs payloads. It may be used by several goroutines at once.
 type Signer struct {
@@ -77,7 +95,7 @@ type Signer struct {
 
 // New returns a Signer.
 func New(cfg Config) (*Signer, error) {
-	if cfg.Tokens == nil || cfg.CA == nil || cfg.Log == nil || cfg.Verifier == nil {
+	if cfg.Tokens == nil || cfg.CA == nil || len(cfg.Logs) == 0 || cfg.Verifier == nil {
 		return nil, errors.New("making a signer: token source, certificate authority, log and verifier are required")
 	}
 	if cfg.Rand == nil {
@@ -85,6 +103,9 @@ func New(cfg Config) (*Signer, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
 	}
 	return &Signer{cfg}, nil
 }
@@ -108,169 +129,83 @@ func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
 func (e *StepError) Unwrap() error { return e.Err }
 
 // Sign returns a signature over payload, exactly the bytes that git hands to
-// its signing program. Every error is a *StepError, but for that of ctx.
+// its signing program, with a key of its own. Every error is a *StepError.
 func (s *Signer) Sign(ctx context.Context, payload []byte) (*Signature, error) {
-	// A key for this signature, and a certificate that binds it to whoever
-	// the token speaks for.
-	key, err := ecdsa.GenerateKey(elliptic.P256(), s.cfg.Rand)
-	if err != nil {
-		return nil, &StepError{"making a key", err}
+	if err := s.oneLog(); err != nil {
+		return nil, err // before anyone is asked to log in
 	}
-	token, err := s.cfg.Tokens.Token(ctx)
+	cred, err := s.NewCredential(ctx)
 	if err != nil {
-		return nil, &StepError{"getting a token", err}
-	}
-	leaf, err := s.certify(ctx, key, token)
-	if err != nil {
-		return nil, &StepError{"certifying the key", err}
-	}
-
-	// The CMS signature.
-	sd, digest, err := s.signCMS(key, leaf, payload)
-	if err != nil {
-		return nil, &StepError{"signing", err}
-	}
-
-	// The log entry and the time-stamp are both over that signature, and do
-	// not wait for one another.
-	if err := s.prove(ctx, sd, digest, leaf); err != nil {
 		return nil, err
 	}
+	return s.SignWith(ctx, cred, payload)
+}
 
-	// Nothing is emitted that a verifier would refuse. Who signed is known
-	// from the token, so anyone is allowed here.
+// SignWith is Sign with the key of cred, which must not have expired.
+func (s *Signer) SignWith(ctx context.Context, cred *Credential, payload []byte) (*Signature, error) {
+	if err := s.oneLog(); err != nil {
+		return nil, err
+	}
+	// The CMS signature.
+	s.cfg.Progress(stepSign)
+	if err := cred.check(s.cfg.Now()); err != nil {
+		return nil, &StepError{stepSign, err}
+	}
+	sd, digest, err := s.signCMS(cred, payload)
+	if err != nil {
+		return nil, &StepError{stepSign, err}
+	}
+
+	// The log entry and the time-stamps are all over that signature.
+	signer := &sd.Signer
+	proof, err := s.prove(ctx, signer.Signature, func(ctx context.Context, log Log) ([]byte, error) {
+		return log.Add(ctx, digest, signer.Signature, cred.leaf.Raw)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := proof.embed(signer); err != nil {
+		return nil, &StepError{stepEmbed, err}
+	}
+
+	// Nothing is emitted that a verifier would refuse, or that speaks for
+	// someone else than the token does.
+	s.cfg.Progress(stepCheck)
 	der, err := sd.Marshal()
 	if err != nil {
-		return nil, &StepError{"writing the signature", err}
+		return nil, &StepError{stepCheck, err}
 	}
 	armored := cms.Armor(der)
-	result, err := s.cfg.Verifier.Verify(payload, armored, verifier.AnyIdentity{})
+	result, err := s.cfg.Verifier.Verify(payload, armored, cred.who)
 	if err != nil {
-		return nil, &StepError{"checking the finished signature", err}
+		return nil, &StepError{stepCheck, err}
 	}
 	return &Signature{armored, result}, nil
 }
 
-// certify has the key certified and returns the leaf. It checks what would
-// otherwise show only at the end, as a signature that fails.
-func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token string) (*x509.Certificate, error) {
-	subject, err := tokenSubject(token)
-	if err != nil {
-		return nil, err
+// oneLog refuses to make git signatures with several logs: their attribute
+// has room for one entry, and to choose would be to ignore the configuration.
+func (s *Signer) oneLog() error {
+	if n := len(s.cfg.Logs); n != 1 {
+		return &StepError{stepLog, fmt.Errorf("the signing configuration asks for %d logs, and a git signature has room for the entry of one", n)}
 	}
-	digest := sha256.Sum256([]byte(subject))
-	proof, err := ecdsa.SignASN1(s.cfg.Rand, key, digest[:])
-	if err != nil {
-		return nil, fmt.Errorf("proving possession of the key: %w", err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return nil, err
-	}
-	chain, err := s.cfg.CA.Certify(ctx, token, spki, proof)
-	if err != nil {
-		return nil, err
-	}
-	if len(chain) == 0 {
-		return nil, errors.New("the authority returned no certificate")
-	}
-	leaf, err := x509.ParseCertificate(chain[0])
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
-	}
-	if !slices.Equal(leaf.RawSubjectPublicKeyInfo, spki) {
-		return nil, errors.New("the certificate is for another key")
-	}
-	return leaf, nil
+	return nil
 }
 
 // signCMS returns the signature over payload without its proof, and the
 // digest that the log records.
-func (s *Signer) signCMS(key *ecdsa.PrivateKey, leaf *x509.Certificate, payload []byte) (*cms.SignedData, [32]byte, error) {
+func (s *Signer) signCMS(cred *Credential, payload []byte) (*cms.SignedData, [32]byte, error) {
 	digest := sha256.Sum256(payload)
 	attrs, err := cms.NewSignedAttributes(cms.OIDData, digest[:], s.cfg.Now())
 	if err != nil {
 		return nil, digest, err
 	}
-	sd := cms.NewDetached(leaf, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attrs)
+	sd := cms.NewDetached(cred.leaf, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attrs)
 	signed, err := sd.Signer.SignedBytes()
 	if err != nil {
 		return nil, digest, err
 	}
 	digest = sha256.Sum256(signed)
-	sd.Signer.Signature, err = ecdsa.SignASN1(s.cfg.Rand, key, digest[:])
+	sd.Signer.Signature, err = ecdsa.SignASN1(s.cfg.Rand, cred.key, digest[:])
 	return sd, digest, err
-}
-
-// prove records the signature in the log and has it time-stamped, and puts
-// both into its unsigned attributes.
-func (s *Signer) prove(ctx context.Context, sd *cms.SignedData, digest [32]byte, leaf *x509.Certificate) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type answer struct {
-		token []byte
-		err   error
-	}
-	stamped := make(chan answer, 1)
-	go func() {
-		var a answer
-		if s.cfg.Timestamper != nil {
-			a.token, a.err = s.cfg.Timestamper.Timestamp(ctx, sha256.Sum256(sd.Signer.Signature))
-		}
-		stamped <- a
-	}()
-	entry, err := s.cfg.Log.Add(ctx, digest, sd.Signer.Signature, leaf.Raw)
-	if err != nil {
-		return &StepError{"recording the signature in the log", err}
-	}
-	stamp := <-stamped
-	if stamp.err != nil {
-		return &StepError{"getting a time-stamp", stamp.err}
-	}
-	// A verifier rebuilds the body, so it need not travel.
-	parsed, err := tlog.ParseEntry(entry)
-	if err != nil {
-		return &StepError{"reading the log's answer", err}
-	}
-	parsed.CanonicalizedBody = nil
-	if err := sd.Signer.AddLogEntry(parsed.Marshal()); err != nil {
-		return &StepError{"embedding the log entry", err}
-	}
-	if stamp.token != nil {
-		sd.Signer.AddTimeStamp(stamp.token)
-	}
-	if err := cms.SortAttributes(sd.Signer.UnsignedAttributes); err != nil {
-		return &StepError{"embedding the proof", err}
-	}
-	return nil
-}
-
-// tokenSubject returns what a proof of possession is over: the token's e-mail
-// address, where it has one that the issuer verified, else its subject. The
-// token is not verified here; the authority does that, and a wrong answer
-// makes it refuse.
-func tokenSubject(token string) (string, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return "", errors.New("the identity token is not a JSON web token")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return "", errors.New("the identity token is not a JSON web token")
-	}
-	var claims struct {
-		Subject       string `json:"sub"`
-		Email         string `json:"email"`
-		EmailVerified any    `json:"email_verified"` // a bool; some issuers write a string
-	}
-	if err := json.Unmarshal(payload, &claims); err != nil {
-		return "", errors.New("the claims of the identity token are not JSON")
-	}
-	if claims.Email != "" && (claims.EmailVerified == true || claims.EmailVerified == "true") {
-		return claims.Email, nil
-	}
-	if claims.Subject == "" {
-		return "", errors.New("the identity token names no subject")
-	}
-	return claims.Subject, nil
 }

@@ -50,7 +50,9 @@ func newVerifier(t testing.TB, a *fakeca.Authority) *verifier.Verifier {
 // config returns a whole Config on one authority.
 func config(t testing.TB, a *fakeca.Authority) signer.Config {
 	t.Helper()
-	return signer.Config{Tokens: tokens{a, alice}, CA: a, Log: a, Timestamper: a, Verifier: newVerifier(t, a)}
+	return signer.Config{
+		Tokens: tokens{a, alice}, CA: a, Logs: []signer.Log{a}, Timestampers: []signer.Timestamper{a}, Verifier: newVerifier(t, a),
+	}
 }
 
 func sign(t testing.TB, cfg signer.Config, payload []byte) (*signer.Signature, error) {
@@ -181,7 +183,7 @@ func TestNothingWrongIsEmitted(t *testing.T) {
 		var last []byte
 		_, err := sign(t, func() signer.Config {
 			cfg := config(t, a)
-			cfg.Log = fakes{Authority: a, add: func(e []byte) ([]byte, error) { last = e; return e, nil }}
+			cfg.Logs = []signer.Log{fakes{Authority: a, add: func(e []byte) ([]byte, error) { last = e; return e, nil }}}
 			return cfg
 		}(), []byte("another payload"))
 		return last, err
@@ -194,7 +196,7 @@ func TestNothingWrongIsEmitted(t *testing.T) {
 	}{
 		{"no token", func(c *signer.Config) { c.Tokens = failing{} }, "getting a token", errServer.Error()},
 		{"token that is none", func(c *signer.Config) { c.Tokens = fixed("none") }, "certifying the key", "not a JSON web token"},
-		{"token without a subject", func(c *signer.Config) { c.Tokens = fixed("e30.e30.AA") }, "certifying the key", "names no subject"},
+		{"token without a subject", func(c *signer.Config) { c.Tokens = fixed("e30.e30.AA") }, "certifying the key", "names no issuer"},
 		{"token of another issuer", func(c *signer.Config) { c.Tokens = tokens{other, alice} }, "certifying the key", ""},
 		{"no certificate", func(c *signer.Config) {
 			c.CA = fakes{Authority: a, certify: func([][]byte) ([][]byte, error) { return nil, errServer }}
@@ -211,22 +213,22 @@ func TestNothingWrongIsEmitted(t *testing.T) {
 		{"certificate by another authority", func(c *signer.Config) { c.CA, c.Tokens = other, tokens{other, alice} },
 			"checking the finished signature", "not by an authority of the trusted root"},
 		{"no log entry", func(c *signer.Config) {
-			c.Log = fakes{Authority: a, add: func([]byte) ([]byte, error) { return nil, errServer }}
+			c.Logs = []signer.Log{fakes{Authority: a, add: func([]byte) ([]byte, error) { return nil, errServer }}}
 		}, "recording the signature in the log", errServer.Error()},
 		{"entry that is none", func(c *signer.Config) {
-			c.Log = fakes{Authority: a, add: func([]byte) ([]byte, error) { return []byte{0xff}, nil }}
+			c.Logs = []signer.Log{fakes{Authority: a, add: func([]byte) ([]byte, error) { return []byte{0xff}, nil }}}
 		}, "reading the log's answer", ""},
-		{"entry of another log", func(c *signer.Config) { c.Log = other }, "checking the finished signature", "not in the trusted root"},
-		{"entry for another signature", func(c *signer.Config) { c.Log = fakes{Authority: a, add: anotherEntry} },
+		{"entry of another log", func(c *signer.Config) { c.Logs = []signer.Log{other} }, "checking the finished signature", "not in the trusted root"},
+		{"entry for another signature", func(c *signer.Config) { c.Logs = []signer.Log{fakes{Authority: a, add: anotherEntry}} },
 			"checking the finished signature", "not in the log as it claims"},
 		{"no time-stamp", func(c *signer.Config) {
-			c.Timestamper = fakes{Authority: a, timestamp: func([]byte) ([]byte, error) { return nil, errServer }}
+			c.Timestampers = []signer.Timestamper{fakes{Authority: a, timestamp: func([]byte) ([]byte, error) { return nil, errServer }}}
 		}, "getting a time-stamp", errServer.Error()},
-		{"time-stamp by another authority", func(c *signer.Config) { c.Timestamper = other }, "checking the finished signature", "time-stamp"},
+		{"time-stamp by another authority", func(c *signer.Config) { c.Timestampers = []signer.Timestamper{other} }, "checking the finished signature", "time-stamp"},
 		{"time-stamp that is none", func(c *signer.Config) {
-			c.Timestamper = fakes{Authority: a, timestamp: func([]byte) ([]byte, error) { return []byte{0x30, 0}, nil }}
+			c.Timestampers = []signer.Timestamper{fakes{Authority: a, timestamp: func([]byte) ([]byte, error) { return []byte{0x30, 0}, nil }}}
 		}, "checking the finished signature", "time-stamp"},
-		{"no time-stamp authority for a log without time", func(c *signer.Config) { c.Timestamper = nil }, "checking the finished signature", "nothing proves a time"},
+		{"no time-stamp authority for a log without time", func(c *signer.Config) { c.Timestampers = nil }, "checking the finished signature", "nothing proves a time"},
 	} {
 		cfg := config(t, a)
 		tt.change(&cfg)
@@ -272,7 +274,7 @@ func TestLogAndTimestampAreAskedAtOnce(t *testing.T) {
 	a := newAuthority(t, fakeca.Config{})
 	b := blocking{a, make(chan struct{}), make(chan struct{})}
 	cfg := config(t, a)
-	cfg.Log, cfg.Timestamper = b, b
+	cfg.Logs, cfg.Timestampers = []signer.Log{b}, []signer.Timestamper{b}
 	if _, err := sign(t, cfg, []byte("x")); err != nil {
 		t.Error(err)
 	}
@@ -294,7 +296,7 @@ func TestCancelledContext(t *testing.T) {
 func TestSigningTimeIsTheClocks(t *testing.T) {
 	a := newAuthority(t, fakeca.Config{})
 	cfg := config(t, a)
-	claimed := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
+	claimed := time.Now().Add(4 * time.Minute).UTC().Truncate(time.Second) // while the certificate is valid
 	cfg.Now = func() time.Time { return claimed }
 	sig, err := sign(t, cfg, []byte("x"))
 	if err != nil {
@@ -310,7 +312,7 @@ func TestNewWantsEverything(t *testing.T) {
 	for name, change := range map[string]func(*signer.Config){
 		"tokens":   func(c *signer.Config) { c.Tokens = nil },
 		"CA":       func(c *signer.Config) { c.CA = nil },
-		"log":      func(c *signer.Config) { c.Log = nil },
+		"log":      func(c *signer.Config) { c.Logs = nil },
 		"verifier": func(c *signer.Config) { c.Verifier = nil },
 	} {
 		cfg := config(t, a)

@@ -26,6 +26,7 @@ type office struct {
 	forge            bool              // sign ca with another key than anchor's
 	below            *x509.Certificate // template of an authority between ca and leaf; nil: none
 	tsa              *stampOffice      // nil: no time-stamp
+	prepare          bool              // the verifier, before it verifies
 }
 
 func newOffice(t *testing.T) *office {
@@ -63,7 +64,11 @@ func (o *office) result(t *testing.T) (*verifier.Result, error) {
 	if o.tsa != nil {
 		message.Signer.AddTimeStamp(o.tsa.stamp(t, message.Signer.Signature, leaf.NotBefore))
 	}
-	return verifierOf(t, o.root(t, chain...)).Verify(payload, armored(t, message), verifier.AnyIdentity{})
+	v := verifierOf(t, o.root(t, chain...))
+	if o.prepare {
+		v.Prepare()
+	}
+	return v.Verify(payload, armored(t, message), verifier.AnyIdentity{})
 }
 
 // certificates issues the leaf. It returns the authority between it and the
@@ -181,6 +186,20 @@ func fulcioExtension(number int, value string) pkix.Extension {
 
 // TestCertificatesWithOneThingWrong has certificates that are signed as they
 // should be and say one thing that they should not.
+func TestPrepareChangesNoVerdict(t *testing.T) {
+	o := newOffice(t)
+	o.prepare = true
+	if err := o.verify(t); err != nil {
+		t.Errorf("a good signature: %v", err)
+	}
+	o.forge = true
+	prepared := o.verify(t)
+	o.prepare = false
+	if err := o.verify(t); err == nil || prepared == nil || err.Error() != prepared.Error() {
+		t.Errorf("under an authority whose chain does not hold: %v, prepared %v", err, prepared)
+	}
+}
+
 func TestCertificatesWithOneThingWrong(t *testing.T) {
 	unknown := pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}
 	for _, tt := range []struct {

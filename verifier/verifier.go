@@ -67,6 +67,18 @@ func New(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
+// Prepare makes the checks that depend on the trusted roots alone, and keeps
+// their outcome: that the chains of the authorities are signed from the top
+// down. The first verification that needs them makes them otherwise, so this
+// is for a program that waits for something else first.
+func (v *Verifier) Prepare() {
+	for _, r := range v.roots {
+		for _, a := range slices.Concat(r.cas, r.tsas) {
+			_ = a.links() // who needs the chain is told
+		}
+	}
+}
+
 // Verify checks that signature, as git stores it, is a valid signature over
 // payload by an identity that allowed allows. err is nil only if every check
 // passed; otherwise it is a *VerifyError, which says which check failed and

@@ -23,9 +23,10 @@ func auditCommand(e *env) *cli.Command {
 		Usage:     "verify a whole history and say who signed what",
 		ArgsUsage: "[REV | A..B]…",
 		Description: "Examines every commit of HEAD's history, of a revision or of a range, offline: the proofs are\n" +
-			"in the commits. Identities are judged by --policy, or by the policy that gitseal policy allow\n" +
-			"keeps; without either, only validity is. Exits 0 if all is well, 1 on a violation, 3 if some\n" +
-			"objects could not be judged.",
+			"in the commits; for those that are not, --online asks the logs. Identities are judged by\n" +
+			"--policy, or by the policy that gitseal policy allow keeps; without either, only validity is.\n" +
+			"Exits 0 if all is well, 1 on a violation, 3 if some objects could not be judged, 4 if a log\n" +
+			"contradicts itself (--consistency).",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "examine every branch, remote-tracking ref and annotated tag"},
 			&cli.StringFlag{Name: "since", Usage: "leave out what `REV` reaches"},
@@ -34,6 +35,8 @@ func auditCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "any-identity", Usage: "judge validity only, whoever signed"},
 			&cli.StringFlag{Name: "trusted-root", Usage: "trust what `FILE`, a trusted_root.json, names, and nothing else"},
 			&cli.BoolFlag{Name: "allow-shallow", Usage: "audit what there is of a shallow, grafted or replaced history"},
+			onlineFlag(),
+			&cli.BoolFlag{Name: "consistency", Usage: "have the logs prove that every checkpoint in the signatures lies in the one history they show; asks them over the network"},
 			&cli.IntFlag{Name: "jobs", Usage: "verify with `N` goroutines", DefaultText: "one for each processor"},
 			formatFlag(),
 		},
@@ -76,6 +79,15 @@ func runAudit(c *cli.Context, e *env) error {
 	if cfg.Repo, err = openRepository(c.Context); err != nil {
 		return err
 	}
+	entries, err := settings.entryFinder(e, trust, c.Bool("online"))
+	if err != nil {
+		return err
+	}
+	defer entries.Close()
+	cfg.Entries = entries
+	if c.Bool("consistency") {
+		cfg.Checkpoints = new(audit.Checkpoints)
+	}
 	progress := newProgress(e)
 	cfg.Progress = progress.update
 
@@ -90,6 +102,12 @@ func runAudit(c *cli.Context, e *env) error {
 	if err != nil {
 		return explainAudit(ctx, err)
 	}
+	var hints []string
+	if cfg.Checkpoints != nil {
+		if hints, err = settings.checkConsistency(ctx, e, trust, &cfg, r); err != nil {
+			return explainAudit(ctx, err)
+		}
+	}
 	var out bytes.Buffer
 	if asJSON {
 		err = report.WriteJSON(&out, r)
@@ -101,6 +119,9 @@ func runAudit(c *cli.Context, e *env) error {
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	for _, hint := range hints {
+		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
 	}
 	return quiet(resultExit[r.Result])
 }
@@ -133,15 +154,18 @@ func explainAudit(ctx context.Context, err error) error {
 	return err
 }
 
-// A progress is a line on the terminal that says how far an audit is. There
+// A progress is a line on the terminal that says how far a long work is. There
 // is none where stderr is not a terminal.
 type progress struct {
 	env   *env
+	verb  string // "examining"
 	on    bool
 	shown time.Time // when the line was last written
 }
 
-func newProgress(e *env) *progress { return &progress{env: e, on: isTerminal(e.stderr)} }
+func newProgress(e *env) *progress {
+	return &progress{env: e, verb: "examining", on: isTerminal(e.stderr)}
+}
 
 // update shows how many objects are done, ten times a second.
 func (p *progress) update(done, total int) {
@@ -151,9 +175,9 @@ func (p *progress) update(done, total int) {
 	}
 	p.shown = now
 	if total > 0 {
-		fmt.Fprintf(p.env.stderr, "\r\x1b[Kexamining %d of %d (%d%%)", done, total, done*100/total)
+		fmt.Fprintf(p.env.stderr, "\r\x1b[K%s %d of %d (%d%%)", p.verb, done, total, done*100/total)
 	} else {
-		fmt.Fprintf(p.env.stderr, "\r\x1b[Kexamining %d", done)
+		fmt.Fprintf(p.env.stderr, "\r\x1b[K%s %d", p.verb, done)
 	}
 }
 

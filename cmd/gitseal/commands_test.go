@@ -41,6 +41,8 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"grade":      cmdGrade,
 	"status":     cmdStatus,
 	"suspicious": cmdSuspicious,
+	"tufrepo":    cmdTufrepo,
+	"nowhere":    cmdNowhere,
 }
 
 // want fails the script unless the number of arguments is right.
@@ -147,13 +149,18 @@ func replace(ts *testscript.TestScript, s, old, replacement string) string {
 	return strings.Replace(s, old, unescape(ts, replacement), 1)
 }
 
-// authority DIR TIME makes an authority that begins at an RFC 3339 time.
+// authority DIR TIME [v1] makes an authority that begins at an RFC 3339 time,
+// with a log of Rekor v2 or of v1.
 func cmdAuthority(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 2, 2, "authority DIR TIME")
+	want(ts, neg, args, 2, 3, "authority DIR TIME [v1]")
+	var log fakeca.Generation
+	if len(args) == 3 && args[2] == "v1" {
+		log = fakeca.RekorV1
+	}
 	at, err := time.Parse(time.RFC3339, args[1])
 	ts.Check(err)
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o700))
-	a, err := fakeca.Create(ts.MkAbs(args[0]), fakeca.Config{Clock: func() time.Time { return at }})
+	a, err := fakeca.Create(ts.MkAbs(args[0]), fakeca.Config{Clock: func() time.Time { return at }, Log: log})
 	ts.Check(err)
 	ts.Check(a.Close())
 }

@@ -29,7 +29,7 @@ func runIn(t *testing.T, dir string, args ...string) (int, []byte) {
 	code := run(append([]string{"gitseal"}, args...), &env{
 		stdin: null, stdout: out, stderr: null, now: time.Now,
 		getenv: func(name string) string {
-			if name == "XDG_CONFIG_HOME" || name == "XDG_DATA_HOME" {
+			if strings.HasPrefix(name, "XDG_") {
 				return filepath.Join(dir, "none")
 			}
 			return ""

@@ -21,20 +21,23 @@ func doctorCommand(e *env) *cli.Command {
 		Name:  "doctor",
 		Usage: "say what is set, where, and whether signing and verifying work now",
 		Description: "Prints every setting with its source, checks that git is set up, and makes and verifies a\n" +
-			"test signature, which adds an entry to the local log. Exits 2 if anything needs mending.",
+			"test signature, which adds an entry to the local log. Where servers sign it does that only\n" +
+			"with --sign, for their log keeps it for ever. Exits 2 if anything needs mending.",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "sign", Usage: "make a test signature with the instance's servers, too"}},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usage("doctor takes no arguments")
 			}
-			return runDoctor(c.Context, e)
+			return runDoctor(c.Context, e, c.Bool("sign"))
 		},
 	}
 }
 
 // A doctor prints findings and remembers whether any was bad.
 type doctor struct {
-	env *env
-	bad bool
+	env   *env
+	signs bool // with servers, too
+	bad   bool
 }
 
 func (d *doctor) ok(format string, args ...any) { d.line("ok  ", format, args...) }
@@ -64,8 +67,8 @@ func (d *doctor) err(err error) {
 	}
 }
 
-func runDoctor(ctx context.Context, e *env) error {
-	d := &doctor{env: e}
+func runDoctor(ctx context.Context, e *env, sign bool) error {
+	d := &doctor{env: e, signs: sign}
 	d.ok("gitseal %s, %s", version(), e.program)
 	out, err := exec.CommandContext(ctx, "git", "version").Output()
 	if err != nil {
@@ -82,6 +85,7 @@ func runDoctor(ctx context.Context, e *env) error {
 	d.git(ctx, settings)
 	d.policy(settings)
 	d.trust(settings)
+	d.repository(settings)
 	d.sign(ctx, settings)
 	if d.bad {
 		return quiet(exitUsage)
@@ -99,6 +103,11 @@ func (d *doctor) settings(s *settings) {
 		d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
 	}
 	print(s.lookup("gitseal.instance", "local"))
+	for _, key := range serviceSettings {
+		if v, err := s.lookup(key, ""); err != nil || v.Value != "" {
+			print(v, err)
+		}
+	}
 	print(s.authorityDir())
 	print(s.policyFile())
 	_, v, err := s.anyIdentity()
@@ -205,24 +214,65 @@ func (d *doctor) trust(s *settings) {
 	}
 }
 
+// repository checks that the instance's trust is kept up to date, where it comes
+// from a TUF repository.
+func (d *doctor) repository(s *settings) {
+	in, err := s.instance()
+	if err != nil {
+		return // trust has said it
+	}
+	url, err := in.repository()
+	switch {
+	case err != nil:
+		d.err(err)
+		return
+	case url == "":
+		return
+	}
+	if program, err := findTUF(d.env); err != nil {
+		d.err(err)
+	} else {
+		d.ok("%s, for trust from %s", program, url)
+	}
+	switch stale, err := in.stale(d.env.now()); {
+	case err != nil:
+		d.err(err)
+	case stale != "":
+		d.line("note", "%s: it is updated before anything is signed", stale)
+		d.hint(updateTrust)
+	default:
+		last, err := in.lastUpdate()
+		if err != nil || last == nil {
+			return // stale would have said it
+		}
+		d.ok("trust was updated %s, and is good until %s", formatTime(last.UpdatedAt), formatTime(last.Expires))
+	}
+}
+
 // sign makes a signature and verifies it, as git would have it done.
 func (d *doctor) sign(ctx context.Context, s *settings) {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
-	local, err := s.localAuthority(d.env)
+	sig, err := s.openSigning(ctx, d.env)
 	if err != nil {
 		d.err(err)
 		return
 	}
-	defer local.Close() // what it has released is durable
-	sign, err := local.signer(s, "")
+	defer sig.Close() // what it has released is durable
+	if sig.local == nil && !d.signs {
+		d.ok("would sign with %s", strings.Join(sig.servers, ", "))
+		d.line("note", "no test signature made: the log would keep it")
+		d.hint("gitseal doctor --sign")
+		return
+	}
+	sign, err := sig.signer(s, "")
 	if err != nil {
 		d.err(err)
 		return
 	}
 	payload := []byte("gitseal doctor\n")
 	begin := time.Now()
-	sig, err := sign.Sign(ctx, payload)
+	made, err := sign.Sign(ctx, payload)
 	if err != nil {
 		hint := "check the clock, and that the authority's directory can be written"
 		if errors.Is(err, fakeca.ErrCorrupt) {
@@ -232,9 +282,9 @@ func (d *doctor) sign(ctx context.Context, s *settings) {
 		return
 	}
 	took := time.Since(begin)
-	id := sig.Result.Certificate.Identity
-	d.ok("signing works: as %s (%s), entry %d, in %.1f ms", printable(id.Subject), issuerLabel(id.Issuer), sig.Result.Log.Index, float64(took.Microseconds())/1000)
-	verdict, err := judge(ctx, d.env, payload, sig.Armored)
+	id := made.Result.Certificate.Identity
+	d.ok("signing works: as %s (%s), entry %d, in %.1f ms", printable(id.Subject), issuerLabel(id.Issuer), made.Result.Log.Index, float64(took.Microseconds())/1000)
+	verdict, err := judge(ctx, d.env, payload, made.Armored)
 	switch {
 	case err != nil:
 		d.err(err)

@@ -11,10 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"gitseal/fakeca"
 	"gitseal/internal/cms"
-	"gitseal/signer"
-	"gitseal/verifier"
 )
 
 // This file is git's side of the program: the calls that git makes of
@@ -70,12 +67,12 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if isNull(e.stdout) {
 		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"), signThroughGit)
 	}
-	settings, local, err := withSettings(ctx, e, func(s *settings) (*localAuthority, error) { return s.localAuthority(e) })
+	settings, sig, err := withSettings(ctx, e, func(s *settings) (*signing, error) { return s.openSigning(ctx, e) })
 	if err != nil {
 		return err
 	}
-	defer local.Close() // what it has released is durable
-	sign, err := local.signer(settings, call.key)
+	defer sig.Close() // what it has released is durable
+	sign, err := sig.signer(settings, call.key)
 	if err != nil {
 		return err
 	}
@@ -86,66 +83,21 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if len(payload) == 0 {
 		return fail(exitUnknown, errors.New("standard input is closed or empty: there is nothing to sign"), signThroughGit)
 	}
-	sig, err := sign.Sign(ctx, payload)
+	made, err := sign.Sign(ctx, payload)
 	if err != nil {
-		code := exitUnknown
-		if errors.Is(err, fakeca.ErrCorrupt) {
-			code = exitEquivocation
-		}
-		return fail(code, fmt.Errorf("signing as git asked: %w", err), "gitseal doctor")
+		return explainSigning("signing as git asked", err)
 	}
-	if _, err := e.stdout.Write(sig.Armored); err != nil {
+	if _, err := e.stdout.Write(made.Armored); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
 	}
 	if err := e.stdout.Close(); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
 	}
-	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", sig.Result.Time.Unix(), fingerprint(&sig.Result.Certificate))
+	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", made.Result.Time.Unix(), fingerprint(&made.Result.Certificate))
 	if err := call.writeStatus(e, created); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the status: %w", err))
 	}
 	return nil
-}
-
-// A localAuthority is the open authority of the instance in force, and a
-// verifier that trusts it.
-type localAuthority struct {
-	*fakeca.Authority
-	now      func() time.Time
-	verifier *verifier.Verifier
-}
-
-// localAuthority opens the authority of the instance in force. The caller
-// closes it; one that has not signed holds nothing open.
-func (s *settings) localAuthority(e *env) (*localAuthority, error) {
-	in, err := s.instance()
-	if err != nil {
-		return nil, err
-	}
-	a, err := in.authority(e)
-	if err != nil {
-		return nil, err
-	}
-	root, err := verifier.ParseTrustedRoot(a.TrustedRoot())
-	if err != nil {
-		return nil, fail(exitUsage, fmt.Errorf("%s: %w", in.dir, err))
-	}
-	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}})
-	if err != nil {
-		return nil, err
-	}
-	return &localAuthority{a, e.now, v}, nil
-}
-
-// signer returns a signer on the authority. key is git's -u argument.
-func (a *localAuthority) signer(s *settings, key string) (*signer.Signer, error) {
-	who, err := s.identity(key)
-	if err != nil {
-		return nil, err
-	}
-	return signer.New(signer.Config{
-		Tokens: localTokens{a.Authority, who.Value}, CA: a.Authority, Log: a.Authority, Timestamper: a.Authority, Verifier: a.verifier, Now: a.now,
-	})
 }
 
 // runVerify verifies a signature file over a payload and reports as gpg does.

@@ -5,18 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"gitseal/fakeca"
 	"gitseal/gitutil"
-	"gitseal/verifier"
-	"gitseal/verifier/policy"
 )
 
 func initCommand(e *env) *cli.Command {
@@ -27,7 +22,8 @@ func initCommand(e *env) *cli.Command {
 			"Says what it changed; run again, it changes nothing. --undo puts git's configuration back.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "local", Usage: "sign with the local authority, made if there is none (the default)"},
-			&cli.StringFlag{Name: "instance", Usage: "use the instance in `DIR`, which holds a trusted_root.json"},
+			&cli.StringFlag{Name: "instance", Usage: "use `INSTANCE`: sigstore, the public good; a directory with a trusted_root.json; or the URL of a TUF repository"},
+			&cli.StringFlag{Name: "root", Usage: "the root metadata in `FILE` is where trust in the TUF repository begins"},
 			&cli.BoolFlag{Name: "global", Usage: "for all your repositories, not only this one"},
 			&cli.BoolFlag{Name: "undo", Usage: "put git's configuration back as it was"},
 		},
@@ -45,6 +41,9 @@ func runInit(c *cli.Context, e *env) error {
 	}
 	if c.Bool("local") && c.IsSet("instance") {
 		return usage("--local and --instance exclude one another")
+	}
+	if c.IsSet("root") && !isURL(c.String("instance")) {
+		return usage("--root goes with --instance URL")
 	}
 	scope := "--local"
 	if c.Bool("global") {
@@ -84,77 +83,6 @@ func runInit(c *cli.Context, e *env) error {
 		e.printf("git is set up already\n")
 	}
 	return nil
-}
-
-// setUpInstance makes the local authority if it is wanted and missing, allows
-// the user's own identity on it, and returns the configuration that selects
-// the instance, and whether it can sign.
-func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, signs bool, err error) {
-	in, err := s.instance()
-	if err != nil {
-		return nil, false, err
-	}
-	if dir := c.String("instance"); c.IsSet("instance") {
-		if in.dir, err = filepath.Abs(dir); err != nil {
-			return nil, false, usage("--instance: %v", err)
-		}
-		if err := new(trust).add(filepath.Join(in.dir, trustedRootFile)); err != nil {
-			return nil, false, err
-		}
-		in.setting.Value = in.dir
-		changes = append(changes, [2]string{"gitseal.instance", in.dir})
-	} else if c.Bool("local") && in.setting.Value != "local" {
-		dir, err := s.authorityDir()
-		if err != nil {
-			return nil, false, err
-		}
-		in.dir, in.setting.Value = dir.Value, "local"
-		changes = append(changes, [2]string{"gitseal.instance", "local"})
-	}
-	own := in.setting.Value == "local"
-	who, err := s.identity("")
-	if err != nil {
-		return nil, false, err
-	}
-	if own {
-		if err := createAuthority(e, in.dir); err != nil {
-			return nil, false, err
-		}
-	}
-	a, err := in.authority(e)
-	if errors.Is(err, errNoAuthority) {
-		fmt.Fprintf(e.stderr, "gitseal: instance %s has no authority of its own: it can verify, but not sign\n", printable(in.dir))
-		return changes, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	defer a.Close() // only read from
-	id := verifier.Identity{Subject: who.Value, Issuer: a.Issuer()}
-	file, added, err := allowEntry(s, policy.Entry{Subject: id.Subject, Issuer: id.Issuer})
-	if err != nil {
-		return nil, false, err
-	}
-	if added {
-		e.printf("allowed %s (%s) in %s\n", printable(id.Subject), issuerLabel(id.Issuer), printable(file))
-	}
-	return changes, true, nil
-}
-
-// createAuthority makes the local authority unless there is one.
-func createAuthority(e *env, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return fail(exitUsage, err)
-	}
-	a, err := fakeca.Create(dir, fakeca.Config{Clock: e.now})
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return fail(exitUsage, err, replaceAuthority)
-	}
-	e.printf("made a local authority in %s (%s)\n", printable(dir), a.Issuer())
-	return a.Close()
 }
 
 // A configWriter changes git's configuration and keeps what it replaced.

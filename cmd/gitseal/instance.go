@@ -10,14 +10,16 @@ import (
 	"strings"
 
 	"gitseal/fakeca"
-	"gitseal/verifier"
 	"gitseal/verifier/policy"
 )
 
-// The two files of an instance directory, by their Sigstore names.
+// The files of an instance directory. The first two have Sigstore's names.
 const (
 	trustedRootFile   = "trusted_root.json"
 	signingConfigFile = "signing_config.json"
+	tufRootFile       = "root.json" // where the chain of a TUF repository's roots begins
+	tufFile           = "tuf.json"  // what the last update by TUF brought
+	authorityFile     = "keys.json" // of an embedded authority: what makes it one
 )
 
 // maxTrustedRoot bounds a trusted root file; the public one has 7 kB.
@@ -32,25 +34,53 @@ type instance struct {
 	dir     string
 }
 
-// instance returns the instance in force: "local", the embedded authority, or
-// a directory.
+// The instances that have names.
+const (
+	localName    = "local"    // the embedded authority
+	sigstoreName = "sigstore" // the public good instance
+)
+
+// instance returns the instance in force: one with a name, or a directory.
 func (s *settings) instance() (*instance, error) {
-	v, err := s.lookup("gitseal.instance", "local")
+	v, err := s.lookup("gitseal.instance", localName)
 	if err != nil {
 		return nil, err
 	}
-	if v.Value == "local" {
+	return s.instanceOf(v)
+}
+
+// instanceOf returns the instance that a value of gitseal.instance stands for.
+func (s *settings) instanceOf(v setting) (*instance, error) {
+	switch v.Value {
+	case localName:
 		dir, err := s.authorityDir()
 		if err != nil {
 			return nil, err
 		}
 		return &instance{v, dir.Value}, nil
+	case sigstoreName:
+		dir, err := s.dataDir("instances", sigstoreName)
+		if err != nil {
+			return nil, err
+		}
+		return &instance{v, dir}, nil
 	}
 	dir, err := s.absolute(v)
 	if err != nil {
-		return nil, fail(exitUsage, fmt.Errorf("reading gitseal.instance (set in %s): %q is neither \"local\" nor an absolute path", v.Source, v.Value))
+		return nil, fail(exitUsage, fmt.Errorf("reading gitseal.instance (set in %s): %q is neither %q nor %q nor an absolute path", v.Source, v.Value, localName, sigstoreName))
 	}
 	return &instance{v, dir}, nil
+}
+
+// hasAuthority reports whether the instance signs with an embedded authority,
+// not through servers: it is the local one, whether made already or not, or
+// another directory that one was made in.
+func (in *instance) hasAuthority() bool {
+	if in.setting.Value == localName || in.setting.Value == sigstoreName {
+		return in.setting.Value == localName
+	}
+	_, err := os.Lstat(filepath.Join(in.dir, authorityFile))
+	return !errors.Is(err, fs.ErrNotExist) // what cannot be looked at is for authority to report
 }
 
 // Hints for a machine on which nothing has been set up, or no longer.
@@ -58,6 +88,7 @@ const (
 	setUp            = "gitseal init"
 	trustOthers      = "or, to verify what others sign: git config --global --add gitseal.trustedRoot /path/to/their/trusted_root.json"
 	wantTrustedRoot  = "want a trusted_root.json, version 0.1, as a Sigstore instance or gitseal init writes it"
+	wantFiles        = "want a trusted_root.json and a signing_config.json as a Sigstore instance publishes them"
 	replaceAuthority = "put the authority back from a copy, or move what is left of it away and make another: gitseal init"
 )
 
@@ -73,7 +104,7 @@ func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 	switch {
 	case err == nil:
 		return a, nil
-	case in.setting.Value != "local" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fakeca.ErrIncomplete)):
+	case in.setting.Value != localName && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fakeca.ErrIncomplete)):
 		return nil, fail(exitUsage, fmt.Errorf("instance %s has %w", in.dir, errNoAuthority),
 			"git config gitseal.instance local   # sign with the local authority")
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &lost) && isInstanceFile(lost.Path):
@@ -96,69 +127,6 @@ func (in *instance) authority(e *env) (*fakeca.Authority, error) {
 func isInstanceFile(path string) bool {
 	name := filepath.Base(path)
 	return name == trustedRootFile || name == signingConfigFile
-}
-
-// A trust is whom we trust, and where that is written.
-type trust struct {
-	roots   []*verifier.TrustedRoot
-	sources []string // files
-}
-
-// trust reads the trusted roots in force: the instance's own and those of
-// gitseal.trustedRoot; or, where a file is named on the command line, that
-// one alone.
-func (s *settings) trust(file string) (*trust, error) {
-	t := new(trust)
-	if file != "" {
-		return t, t.add(file)
-	}
-	in, err := s.instance()
-	if err != nil {
-		return nil, err
-	}
-	extra, err := s.paths("gitseal.trustedRoot")
-	if err != nil {
-		return nil, err
-	}
-	own := filepath.Join(in.dir, trustedRootFile)
-	err = t.add(own)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && in.setting.isDefault() && len(extra) > 0:
-		// Only verifying, with other people's roots: no instance is needed.
-	case errors.Is(err, fs.ErrNotExist):
-		hints := []string{setUp}
-		if in.setting.isDefault() {
-			hints = append(hints, trustOthers)
-		}
-		return nil, fail(exitUsage, fmt.Errorf("no instance is set up: %s does not exist", own), hints...)
-	case err != nil:
-		return nil, fail(exitUsage, err, replaceAuthority)
-	}
-	for _, v := range extra {
-		if err := t.add(v.Value); err != nil {
-			return nil, fmt.Errorf("reading gitseal.trustedRoot (set in %s): %w", v.Source, err)
-		}
-	}
-	return t, nil
-}
-
-func (t *trust) add(file string) error {
-	data, err := readFile(file, maxTrustedRoot)
-	if err != nil {
-		return fail(exitUsage, err)
-	}
-	root, err := verifier.ParseTrustedRoot(data)
-	if err != nil {
-		return fail(exitUsage, fmt.Errorf("%s: %w", file, err), wantTrustedRoot)
-	}
-	t.roots = append(t.roots, root)
-	t.sources = append(t.sources, file)
-	return nil
-}
-
-// verifier returns a verifier under t.
-func (t *trust) verifier() (*verifier.Verifier, error) {
-	return verifier.New(verifier.Config{TrustedRoots: t.roots})
 }
 
 // policy reads the policy in force: the file named on the command line, else
@@ -224,6 +192,16 @@ func issuerLabel(issuer string) string {
 		return printable(issuer) + ", local authority"
 	}
 	return printable(issuer)
+}
+
+// dataDir returns a place among the user's data, where instances and imported
+// trusted roots are.
+func (s *settings) dataDir(elem ...string) (string, error) {
+	dir, err := s.baseDir("XDG_DATA_HOME", filepath.Join(".local", "share"))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(append([]string{dir, "gitseal"}, elem...)...), nil
 }
 
 func isLocal(issuer string) bool { return strings.HasPrefix(issuer, "gitseal:local:") }

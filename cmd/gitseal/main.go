@@ -24,7 +24,7 @@ import (
 func main() {
 	os.Exit(run(os.Args, &env{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, now: time.Now, program: programPath(os.Args[0]),
+		getenv: os.Getenv, now: time.Now, began: time.Now(), program: programPath(os.Args[0]),
 	}))
 }
 
@@ -93,7 +93,8 @@ func newApp(e *env) *cli.App {
 		},
 		Commands: []*cli.Command{
 			initCommand(e), verifyCommand(e), auditCommand(e), showCommand(e),
-			policyCommand(e), doctorCommand(e), versionCommand(e),
+			signBlobCommand(e), verifyBlobCommand(e),
+			policyCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
 		},
 	}
 	for _, c := range app.Commands {

@@ -70,13 +70,13 @@ func readSigned(ctx context.Context, repo *gitutil.Repo, rev string) (gitutil.Ob
 
 // judgeRevision reads the commit or tag that rev names and judges it, as an
 // audit would.
-func judgeRevision(ctx context.Context, repo *gitutil.Repo, v *verifier.Verifier, rev string, allowed verifier.Allowed) (*judged, error) {
+func judgeRevision(ctx context.Context, repo *gitutil.Repo, v *verifier.Verifier, rev string, allowed verifier.Allowed, entries audit.Entries) (*judged, error) {
 	obj, err := readSigned(ctx, repo, rev)
 	if err != nil {
 		return nil, err
 	}
-	judge := audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed}
-	return &judged{obj, judge.Object(obj)}, nil
+	judge := audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed, Entries: entries}
+	return &judged{obj, judge.Object(ctx, obj)}, nil
 }
 
 // exit returns the exit code that the object's class means.

@@ -13,10 +13,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets the scripts run this test binary as gitseal: it stands on the
-// PATH under that name, so that git can call it too.
+// TestMain lets the scripts run this test binary as gitseal and gitseal-tuf: it
+// stands on the PATH under those names, so that git can call it too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gitseal": main, "parallel": parallel})
+	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel})
 }
 
 // TestScripts runs testdata/script/*.txtar, one file for one story. Each has a

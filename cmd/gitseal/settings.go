@@ -108,7 +108,40 @@ func (s *settings) lookup(key, unset string) (setting, error) {
 	if entry, ok := s.git.Get(key); ok {
 		return setting{key, value, entry.Origin}, nil
 	}
+	if theirs, ok := gitsignNames[key]; ok {
+		return s.gitsign(theirs, setting{key, unset, "default"})
+	}
 	return setting{key, unset, "default"}, nil
+}
+
+// A gitsignName is what gitsign calls a setting of ours.
+type gitsignName struct{ key, variable string }
+
+// gitsignNames are the settings that are taken from gitsign where ours are
+// unset. What gitsign sets beside them has no meaning here: see
+// docs/sigstore.md.
+var gitsignNames = map[string]gitsignName{
+	"gitseal.fulcio":             {"gitsign.fulcio", "GITSIGN_FULCIO_URL"},
+	"gitseal.rekor":              {"gitsign.rekor", "GITSIGN_REKOR_URL"},
+	"gitseal.rekorVersion":       {"gitsign.rekorVersion", "GITSIGN_REKOR_VERSION"},
+	"gitseal.clientID":           {"gitsign.clientID", "GITSIGN_OIDC_CLIENT_ID"},
+	"gitseal.timestampServerURL": {"gitsign.timestampServerURL", "GITSIGN_TIMESTAMP_SERVER_URL"},
+}
+
+// gitsign returns a setting of gitsign's, or unset.
+func (s *settings) gitsign(name gitsignName, unset setting) (setting, error) {
+	if v := s.getenv(name.variable); v != "" {
+		return setting{name.key, v, "environment " + name.variable}, nil
+	}
+	value, err := s.config(name.key).String(name.key, "")
+	if err != nil {
+		return setting{}, fail(exitUsage, err)
+	}
+	entry, ok := s.git.Get(name.key)
+	if !ok || value == "" {
+		return unset, nil
+	}
+	return setting{name.key, value, entry.Origin}, nil
 }
 
 // flag returns the setting for a key that is true or false.

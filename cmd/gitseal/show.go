@@ -12,13 +12,14 @@ import (
 
 func showCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name:      "show",
-		Usage:     "show everything a signature says, verified or marked unverified",
-		ArgsUsage: "[REV]",
-		Flags: []cli.Flag{
+		Name:        "show",
+		Usage:       "show everything a signature says, verified or marked unverified",
+		ArgsUsage:   "[REV]",
+		Description: bundleDescription,
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "trusted-root", Usage: "trust what `FILE`, a trusted_root.json, names, and nothing else"},
 			formatFlag(),
-		},
+		}, bundleFlags()...),
 		Action: func(c *cli.Context) error { return runShow(c, e) },
 	}
 }
@@ -30,6 +31,9 @@ func runShow(c *cli.Context, e *env) error {
 	}
 	if c.NArg() > 1 {
 		return usage("show takes one revision, not %d", c.NArg())
+	}
+	if !c.Bool("bundle") && (c.IsSet("output") || c.IsSet("artifact")) || c.Bool("bundle") && c.IsSet("format") {
+		return usage("--output and --artifact go with --bundle, and --format does not")
 	}
 	settings, err := readSettings(c.Context, e)
 	if err != nil {
@@ -47,6 +51,11 @@ func runShow(c *cli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	entries, err := settings.entryFinder(e, trust, false)
+	if err != nil {
+		return err
+	}
+	defer entries.Close()
 	rev := c.Args().First()
 	if rev == "" {
 		rev = "HEAD"
@@ -54,12 +63,18 @@ func runShow(c *cli.Context, e *env) error {
 	// Show judges the signature, not the signer: it says who signed, and
 	// leaves it to verify to say whether they may. The check that anybody
 	// passes is not shown.
-	j, err := judgeRevision(c.Context, repo, v, rev, verifier.AnyIdentity{})
+	j, err := judgeRevision(c.Context, repo, v, rev, verifier.AnyIdentity{}, entries)
 	if err != nil {
 		return err
 	}
 	if j.Result != nil {
 		j.Result.Passed = slices.DeleteFunc(j.Result.Passed, func(c verifier.Check) bool { return c == verifier.CheckIdentity })
+	}
+	if c.Bool("bundle") {
+		if j.Class != verifier.Verified {
+			return fail(j.exit(), fmt.Errorf("%s %s: %s: %s", j.object.Type, j.object.OID, j.Class, j.Message))
+		}
+		return writeBundle(c, e, v, j.object, repo.ObjectFormat())
 	}
 	if asJSON {
 		err = writeJSON(e, struct {

@@ -18,8 +18,9 @@ type env struct {
 	stdout, stderr *os.File
 	getenv         func(string) string
 	now            func() time.Time
-	program        string // the absolute path by which it was called
-	lost           error  // why printf could not write; nil if it could
+	began          time.Time // when the run began
+	program        string    // the absolute path by which it was called
+	lost           error     // why printf could not write; nil if it could
 }
 
 // printf writes to stdout. What cannot be written ends a command that is good

@@ -8,7 +8,6 @@ import (
 
 	"gitseal/verifier"
 	"gitseal/verifier/policy"
-	"gitseal/verifier/report"
 )
 
 // noKey stands for a fingerprint where there is none: git takes the word
@@ -33,16 +32,17 @@ const (
 // judge verifies a signature under the trust and the policy in force. An
 // error means that this could not be tried.
 func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
-	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(payload, signature) })
+	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(e, payload, signature) })
 	return v, err
 }
 
 // judge verifies a signature under these settings.
-func (s *settings) judge(payload, signature []byte) (*verdict, error) {
+func (s *settings) judge(e *env, payload, signature []byte) (*verdict, error) {
 	trust, err := s.trust("")
 	if err != nil {
 		return nil, err
 	}
+	hint := func(class verifier.Class) string { return trust.hint(class, e.now()) }
 	v, err := trust.verifier()
 	if err != nil {
 		return nil, err
@@ -52,9 +52,9 @@ func (s *settings) judge(payload, signature []byte) (*verdict, error) {
 		return nil, err
 	}
 	if policy != nil {
-		result, err := v.Verify(payload, signature, policy)
+		result, err := s.verify(v, payload, signature, policy)
 		if err != nil {
-			return refused(err, source), nil
+			return refused(err, source, hint), nil
 		}
 		return good(result, "TRUST_FULLY 0 shell"), nil
 	}
@@ -62,10 +62,10 @@ func (s *settings) judge(payload, signature []byte) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := v.Verify(payload, signature, verifier.AnyIdentity{})
+	result, err := s.verify(v, payload, signature, verifier.AnyIdentity{})
 	switch {
 	case err != nil:
-		return refused(err, ""), nil
+		return refused(err, "", hint), nil
 	case anyone:
 		return good(result, "TRUST_UNDEFINED 0 shell"), nil
 	}
@@ -103,8 +103,9 @@ func unjudged(r *verifier.Result) *verdict {
 	}
 }
 
-// refused is the verdict on a signature that did not verify.
-func refused(err error, policySource string) *verdict {
+// refused is the verdict on a signature that did not verify. hint says what to
+// do about its class.
+func refused(err error, policySource string, hint func(verifier.Class) string) *verdict {
 	var verr *verifier.VerifyError
 	if !errors.As(err, &verr) {
 		return undecided()
@@ -113,10 +114,10 @@ func refused(err error, policySource string) *verdict {
 	switch {
 	case verr.Valid != nil:
 		r := verr.Valid
-		hint := allowCommand(r.Certificate.Identity)
+		allow := allowCommand(r.Certificate.Identity)
 		var not *policy.NotAllowedError
 		if errors.As(err, &not) && not.Reason != policy.UnknownIdentity {
-			hint = "" // the policy means it
+			allow = "" // the policy means it
 		}
 		return &verdict{
 			status: errsig(&r.Certificate, r.Time.Unix(), rcUnknownKey, "TRUST_NEVER 0 shell"),
@@ -124,7 +125,7 @@ func refused(err error, policySource string) *verdict {
 				madeLine(r),
 				fmt.Sprintf("valid signature, but not allowed by %s: %s", policySource, oneLine(verr.Error())),
 			},
-			hint: hint,
+			hint: allow,
 			exit: exitFinding,
 		}
 	case verr.Class == verifier.BadSignature:
@@ -141,7 +142,7 @@ func refused(err error, policySource string) *verdict {
 	return &verdict{
 		status: errsig(cert, 0, rc, "TRUST_NEVER 0 shell"),
 		lines:  []string{fmt.Sprintf("signature not verified (%s): %s", verr.Class, oneLine(verr.Error()))},
-		hint:   report.Hint(verr.Class),
+		hint:   hint(verr.Class),
 		exit:   exitFinding,
 	}
 }

@@ -48,7 +48,7 @@ func verifyCommand(e *env) *cli.Command {
 		Description: "Verifies each commit or tag (HEAD if none is named) against the trusted roots in force.\n" +
 			"Who may have signed comes from the flags, or from --policy, or from the policy that\n" +
 			"gitseal policy allow keeps. To judge a whole history use gitseal audit.",
-		Flags:  append(verifyFlags(), formatFlag()),
+		Flags:  append(verifyFlags(), onlineFlag(), formatFlag()),
 		Action: func(c *cli.Context) error { return runVerify(c, e) },
 	}
 }
@@ -70,6 +70,15 @@ func runVerify(c *cli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	trust, err := settings.trust(c.String("trusted-root"))
+	if err != nil {
+		return err
+	}
+	entries, err := settings.entryFinder(e, trust, c.Bool("online"))
+	if err != nil {
+		return err
+	}
+	defer entries.Close()
 	revs := c.Args().Slice()
 	if len(revs) == 0 {
 		revs = []string{"HEAD"}
@@ -79,7 +88,7 @@ func runVerify(c *cli.Context, e *env) error {
 	worst := exitGood
 	var all []objectJSON
 	for _, rev := range revs {
-		j, err := judgeRevision(c.Context, repo, v, rev, allowed)
+		j, err := judgeRevision(c.Context, repo, v, rev, allowed, entries)
 		if err != nil {
 			return err
 		}

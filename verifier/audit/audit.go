@@ -11,9 +11,11 @@
 // verified commits name must all have been examined, or be excluded, before
 // an audit calls itself complete.
 //
-// An audit writes nothing, opens no socket and fetches nothing. What it
-// reports depends on the objects, the refs at its start, the trusted roots and
-// the policy, never on how many goroutines worked, or in which order.
+// An audit writes nothing, opens no socket and fetches nothing; only the
+// Entries of its Config may, for log entries that are not in the signatures.
+// What it reports depends on the objects, the refs at its start, the trusted
+// roots, the policy and those entries, never on how many goroutines worked, or
+// in which order.
 //
 // Memory does not grow with the history but for the list of signers and of
 // findings, which takes some 23 bytes per object with the same finding.
@@ -67,6 +69,15 @@ type Config struct {
 	// it was fetched, or that grafts or replace refs would show otherwise,
 	// and says so. Without it that is an *AlteredHistoryError.
 	AllowShallow bool
+
+	// Checkpoints collects the checkpoints of valid signatures, and makes it
+	// a finding that a log signed two of one size that differ. Nil holds none
+	// against another.
+	Checkpoints *Checkpoints
+
+	// Entries finds log entries of signatures that nothing is embedded in. What
+	// it asks is its own affair. Nil leaves them not-logged.
+	Entries Entries
 
 	// Jobs is how many goroutines verify, up to 1024. Zero or less is one
 	// for each processor.
@@ -155,6 +166,7 @@ func run(ctx context.Context, cfg Config) (*report.Report, error) {
 		return nil, err
 	}
 	r := c.report()
+	cfg.Checkpoints.finish(r)
 	r.StartedAt, r.FinishedAt = started.UTC().Truncate(time.Second), now().UTC().Truncate(time.Second)
 	return r, nil
 }

@@ -24,6 +24,7 @@ type collector struct {
 	omissions []report.Omission
 	complete  bool
 	missing   int
+	unasked   map[string]bool // reasons that are among omissions
 	signers   map[signer]*report.Signer
 	logs      map[string]*report.Log
 	findings  report.Findings
@@ -44,10 +45,11 @@ func newCollector(cfg Config, s *scope) *collector {
 	c := &collector{
 		cfg:       cfg,
 		scope:     s,
-		judge:     &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Allowed: verifier.AnyIdentity{}},
+		judge:     &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Allowed: verifier.AnyIdentity{}, Entries: cfg.Entries},
 		totals:    report.Totals{Classes: make(map[verifier.Class]int)},
 		omissions: slices.Clone(s.omissions),
 		complete:  !s.broken,
+		unasked:   make(map[string]bool),
 		signers:   make(map[signer]*report.Signer),
 		logs:      make(map[string]*report.Log),
 		open:      make(map[string]bool),
@@ -87,6 +89,7 @@ func (c *collector) add(j *job) {
 	if v.Result != nil {
 		c.addSigner(v.Result)
 		c.addLog(&v.Result.Log)
+		c.addCheckpoint(v.Result, report.Object{Type: kind, OID: j.oid})
 	}
 	if severity := report.SeverityOf(v.Class); severity != report.Note {
 		c.findings.Add(report.Finding{
@@ -98,6 +101,7 @@ func (c *collector) add(j *job) {
 			Hint:     report.Hint(v.Class),
 		})
 	}
+	c.addUnasked(v)
 	for i := range v.mergetags {
 		c.addMergetag(j.oid, &v.mergetags[i])
 	}
@@ -126,6 +130,7 @@ func (c *collector) addMergetag(commit string, m *mergetag) {
 		Identity: m.identity(),
 		Message:  message,
 	})
+	c.addCheckpoint(m.Result, report.Object{Type: "mergetag", OID: m.oid})
 }
 
 func (c *collector) addSigner(r *verifier.Result) {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,11 +13,14 @@ import (
 )
 
 // A Judge gives objects their class. It may be used by several goroutines at
-// once. All fields are required.
+// once. Fields without a comment on their zero value are required.
 type Judge struct {
 	Format   gitutil.Format
 	Verifier *verifier.Verifier
 	Allowed  verifier.Allowed // who may have signed
+	Entries  Entries          // of signatures that nothing is embedded in; nil: there are none
+
+	slots chan struct{} // one for each goroutine that may judge at a time; nil: any number
 }
 
 // A Verdict is the one class an object gets, and why.
@@ -28,6 +32,8 @@ type Verdict struct {
 
 	parents   []string // of a commit whose id is right and that parses
 	mergetags []mergetag
+	lookup    *lookup // what is to be looked for before this stands; nil: nothing
+	unasked   error   // why a log could not be asked for an entry; else nil
 }
 
 // A mergetag is a tag inside a merge commit: what was merged, as signed by
@@ -39,8 +45,15 @@ type mergetag struct {
 
 // Object judges a commit or a tag: that its bytes are those its id names, and
 // its signature. An object of another type is malformed where one of these
-// should be.
-func (j *Judge) Object(o gitutil.Object) Verdict {
+// should be. The context is for looking up entries.
+func (j *Judge) Object(ctx context.Context, o gitutil.Object) Verdict {
+	v := j.object(o)
+	j.lookUp(ctx, &v)
+	return v
+}
+
+// object judges by what is in the object alone.
+func (j *Judge) object(o gitutil.Object) Verdict {
 	// Are these the bytes that the id stands for?
 	if o.Missing {
 		return Verdict{Class: report.MissingObject, Message: "the repository does not hold it"}
@@ -50,15 +63,15 @@ func (j *Judge) Object(o gitutil.Object) Verdict {
 	}
 	switch o.Type {
 	case "commit":
-		return j.commit(o.Data)
+		return j.commit(o.OID, o.Data)
 	case "tag":
-		return j.tag(o.Data)
+		return j.tag(o.OID, o.Data)
 	}
 	return malformed(fmt.Errorf("a %s where a commit or tag should be", o.Type))
 }
 
 // commit judges a commit by its bytes.
-func (j *Judge) commit(data []byte) Verdict {
+func (j *Judge) commit(oid string, data []byte) Verdict {
 	c, err := gitutil.ParseCommit(data, j.Format)
 	if err != nil {
 		return malformed(err)
@@ -67,7 +80,7 @@ func (j *Judge) commit(data []byte) Verdict {
 	if err != nil {
 		return malformed(err)
 	}
-	v := j.signature(split)
+	v := j.signature(oid, split)
 	v.parents = c.Parents
 	for _, data := range c.Mergetags {
 		// The tag object need not be in the repository: its id is that of
@@ -76,7 +89,7 @@ func (j *Judge) commit(data []byte) Verdict {
 		m := mergetag{oid: oid}
 		if err != nil {
 			m.Verdict = malformed(err)
-		} else if m.Verdict = j.tag(data); m.Class != report.MalformedObject {
+		} else if m.Verdict = j.tag(oid, data); m.Class != report.MalformedObject {
 			// A tag of something else says nothing about this merge, whoever
 			// signed it.
 			if t, err := gitutil.ParseTag(data, j.Format); err != nil || t.Type != "commit" || !slices.Contains(c.Parents, t.Object) {
@@ -89,7 +102,7 @@ func (j *Judge) commit(data []byte) Verdict {
 }
 
 // tag judges a tag by its bytes.
-func (j *Judge) tag(data []byte) Verdict {
+func (j *Judge) tag(oid string, data []byte) Verdict {
 	if _, err := gitutil.ParseTag(data, j.Format); err != nil {
 		return malformed(err)
 	}
@@ -97,17 +110,17 @@ func (j *Judge) tag(data []byte) Verdict {
 	if err != nil {
 		return malformed(err)
 	}
-	return j.signature(split)
+	return j.signature(oid, split)
 }
 
 // signature judges what is signed, by the format of its signature.
-func (j *Judge) signature(s gitutil.Split) Verdict {
+func (j *Judge) signature(oid string, s gitutil.Split) Verdict {
 	if s.Signature == nil {
 		return Verdict{Class: report.Unsigned, Message: "no signature"}
 	}
 	switch s.Kind() {
 	case "x509":
-		return j.keyless(s)
+		return j.keyless(oid, s)
 	case "openpgp":
 		return unsupported("an OpenPGP signature, which this version does not verify")
 	case "ssh":
@@ -117,16 +130,30 @@ func (j *Judge) signature(s gitutil.Split) Verdict {
 }
 
 // keyless judges a signature by a certificate.
-func (j *Judge) keyless(s gitutil.Split) Verdict {
-	result, err := j.Verifier.Verify(s.Payload, s.Signature, j.Allowed)
+func (j *Judge) keyless(oid string, s gitutil.Split) Verdict {
+	var v Verdict
+	v.set(j.Verifier.Verify(s.Payload, s.Signature, j.Allowed))
+	if v.Class == verifier.NotLogged && j.Entries != nil {
+		// What gitsign would have had no id for has no entry either.
+		if object, err := entryObject(j.Format, oid, s); err == nil {
+			v.lookup = &lookup{s, object}
+		}
+	}
+	return v
+}
+
+// set makes a verdict of what the verifier says.
+func (v *Verdict) set(result *verifier.Result, err error) {
+	v.Class, v.Message, v.Result, v.Failure = verifier.Verified, "", result, nil
 	if err == nil {
-		return Verdict{Class: verifier.Verified, Result: result}
+		return
 	}
-	var verr *verifier.VerifyError
-	if !errors.As(err, &verr) {
-		return Verdict{Class: verifier.MalformedSignature, Message: clip(err.Error())}
+	v.Message = clip(err.Error())
+	if !errors.As(err, &v.Failure) {
+		v.Class, v.Result = verifier.MalformedSignature, nil
+		return
 	}
-	return Verdict{Class: verr.Class, Message: clip(err.Error()), Result: verr.Valid, Failure: verr}
+	v.Class, v.Result = v.Failure.Class, v.Failure.Valid
 }
 
 func malformed(err error) Verdict {

@@ -58,7 +58,7 @@ func FuzzJudge(f *testing.F) {
 		if o.OID, err = gitutil.HashObject(j.Format, typ, data); err != nil {
 			return
 		}
-		v := j.Object(o)
+		v := j.Object(t.Context(), o)
 		verdicts := []Verdict{v}
 		for _, m := range v.mergetags {
 			verdicts = append(verdicts, m.Verdict)
@@ -87,12 +87,12 @@ func TestJudgeRefusesWhatItsIDDoesNotName(t *testing.T) {
 		report.MalformedObject: {OID: emptyTree, Type: "commit", Size: int64(len(data)), Data: data},
 		report.MissingObject:   {OID: oid, Missing: true},
 	} {
-		if v := j.Object(o); v.Class != want || v.Message == "" {
+		if v := j.Object(t.Context(), o); v.Class != want || v.Message == "" {
 			t.Errorf("class %s, message %q; want %s", v.Class, v.Message, want)
 		}
 	}
 	tooLarge := gitutil.Object{OID: oid, Type: "commit", Size: gitutil.MaxObjectSize + 1}
-	if v := j.Object(tooLarge); v.Class != report.MalformedObject {
+	if v := j.Object(t.Context(), tooLarge); v.Class != report.MalformedObject {
 		t.Errorf("class of an object that is too large to read: %s", v.Class)
 	}
 }

@@ -34,7 +34,7 @@ func (c *collector) examine(ctx context.Context) error {
 
 	workers := c.cfg.jobs()
 	work := make(chan *job, workers)
-	order := make(chan *job, 16*workers)
+	order := make(chan *job, c.window(workers))
 	inFlight := newBudget(ctx, maxInFlight)
 	progress := c.progress(ctx, &running)
 	var readErr error // written before order is closed
@@ -46,15 +46,43 @@ func (c *collector) examine(ctx context.Context) error {
 			return inFlight.take(ctx, len(o.Data)) && send(ctx, order, j) && send(ctx, work, j)
 		})
 	})
+	finish := func(j *job) {
+		inFlight.give(len(j.object.Data))
+		j.object.Data = nil
+		close(j.done)
+	}
+	// Room for every job that there can be, so that no worker waits for a log:
+	// one is being read and one collected, besides those in order.
+	lookups := make(chan *job, cap(order)+2)
+	if c.judge.Entries != nil {
+		c.judge.slots = make(chan struct{}, workers)
+	}
+	var judging sync.WaitGroup
 	for range workers {
-		running.Go(func() {
+		judging.Go(func() {
 			for j := range work {
-				j.verdict = c.judge.Object(j.object)
-				inFlight.give(len(j.object.Data))
-				j.object.Data = nil
-				close(j.done)
+				c.judge.slot(func() { j.verdict = c.judge.object(j.object) })
+				if j.verdict.wants() {
+					lookups <- j
+				} else {
+					finish(j)
+				}
 			}
 		})
+	}
+	running.Go(func() {
+		judging.Wait()
+		close(lookups)
+	})
+	if c.judge.Entries != nil {
+		for range maxLookups {
+			running.Go(func() {
+				for j := range lookups {
+					c.judge.lookUp(ctx, &j.verdict)
+					finish(j)
+				}
+			})
+		}
 	}
 
 	for j := range order {
@@ -70,6 +98,15 @@ func (c *collector) examine(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return c.brokeOff(readErr)
+}
+
+// window returns how many jobs there may be between the reader and the
+// collector. While one waits for a log, enough others have to go on.
+func (c *collector) window(workers int) int {
+	if c.judge.Entries != nil {
+		return max(16*workers, 16*maxLookups)
+	}
+	return 16 * workers
 }
 
 // send sends j unless the context ends.

@@ -13,6 +13,14 @@ const (
 	Exempt          verifier.Class = "exempt"
 )
 
+// LogFork is the finding that a transparency log contradicts itself. It is not
+// a class: the signatures that show it may each be valid. It makes the result
+// Equivocation.
+const LogFork = "log-fork"
+
+// LogForkHint is what to do about it.
+const LogForkHint = "trust nothing that is proven by this log alone, and tell its operator and the other users: both checkpoints are signed by its key"
+
 // A Severity is what a finding does to the result.
 type Severity string
 
@@ -37,7 +45,7 @@ var classes = []struct {
 	{verifier.UntrustedCertificate, Error, "if its authority is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
 	{verifier.UntrustedLog, Error, "if the log is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
 	{verifier.BadTime, Error, "see which times it carries: gitseal show OID"},
-	{verifier.NotLogged, Warning, "sign with the log entry embedded, so that it can be checked offline"},
+	{verifier.NotLogged, Warning, "ask the logs for its entry, if they were not: --online; sign from now on with the entry embedded, so that it can be checked offline"},
 	{Revoked, Error, "find out since when the key is not to be trusted"},
 	{ExpiredKey, Error, "sign again with a key that is valid"},
 	{UnknownKey, Warning, "get the signer's key from a source you trust"},

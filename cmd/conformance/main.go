@@ -1,0 +1,120 @@
+// Command conformance lets Sigstore's conformance suite
+// (https://github.com/sigstore/sigstore-conformance, docs/cli_protocol.md) run
+// gitseal. It takes the suite's command line
+//
+//	sign-bundle [--staging] [--in-toto] --identity-token TOKEN --bundle FILE
+//	            [--trusted-root FILE] [--signing-config FILE] FILE
+//	verify-bundle [--staging] --bundle FILE
+//	            (--certificate-identity ID --certificate-oidc-issuer URL | --key FILE)
+//	            [--trusted-root FILE] FILE_OR_DIGEST
+//
+// and runs gitseal sign-blob or verify-blob, the program that GITSEAL names or
+// else the one on the PATH, with its exit code. Without --staging the public
+// good instance is used, with it the instance in the directory that
+// GITSEAL_STAGING names: one that gitseal init --instance made of
+// https://tuf-repo-cdn.sigstage.dev.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+func main() {
+	code, err := run(os.Args[1:], os.Getenv)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "conformance: %v\n", err)
+	}
+	os.Exit(code)
+}
+
+// exitUsage is gitseal's exit code for a command line that is wrong.
+const exitUsage = 2
+
+func run(args []string, getenv func(string) string) (code int, err error) {
+	c, err := translate(args, getenv)
+	if err != nil {
+		return exitUsage, err
+	}
+	cmd := exec.Command(c.program, c.args...)
+	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	}
+	if err != nil {
+		return exitUsage, err
+	}
+	return 0, nil
+}
+
+// A call is a call of gitseal.
+type call struct {
+	program string
+	args    []string
+	env     []string // beside what is there
+}
+
+// commands are the suite's commands with the flags that take a value, and what
+// gitseal calls them.
+var commands = map[string]struct {
+	name   string
+	values []string
+	flags  []string
+}{
+	"sign-bundle":   {"sign-blob", []string{"--bundle", "--trusted-root", "--signing-config"}, []string{"--in-toto"}},
+	"verify-bundle": {"verify-blob", []string{"--bundle", "--certificate-identity", "--certificate-oidc-issuer", "--key", "--trusted-root"}, nil},
+}
+
+// translate returns the call that a command line of the suite means.
+func translate(args []string, getenv func(string) string) (*call, error) {
+	if len(args) == 0 {
+		return nil, errors.New("want sign-bundle or verify-bundle")
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		return nil, fmt.Errorf("unknown command %q", args[0])
+	}
+	c := &call{program: getenv("GITSEAL"), args: []string{command.name}}
+	if c.program == "" {
+		c.program = "gitseal"
+	}
+	instance, file := "sigstore", ""
+	for rest := args[1:]; len(rest) > 0; rest = rest[1:] {
+		flag := rest[0]
+		takesValue := slices.Contains(command.values, flag) || flag == "--identity-token" && command.name == "sign-blob"
+		switch {
+		case takesValue && len(rest) == 1:
+			return nil, fmt.Errorf("%s without a value", flag)
+		case flag == "--identity-token" && takesValue:
+			// Where only the program itself sees it.
+			c.env = append(c.env, "SIGSTORE_ID_TOKEN="+rest[1])
+			rest = rest[1:]
+		case takesValue:
+			c.args = append(c.args, flag, rest[1])
+			rest = rest[1:]
+		case slices.Contains(command.flags, flag):
+			c.args = append(c.args, flag)
+		case flag == "--staging":
+			if instance = getenv("GITSEAL_STAGING"); instance == "" {
+				return nil, errors.New("--staging, and GITSEAL_STAGING does not name the directory of an instance")
+			}
+		case strings.HasPrefix(flag, "-") || file != "":
+			return nil, fmt.Errorf("unexpected %q", flag)
+		default:
+			file = flag
+		}
+	}
+	if file == "" {
+		return nil, errors.New("no file")
+	}
+	c.args = append(c.args, "--", file)
+	c.env = append(c.env, "GITSEAL_INSTANCE="+instance)
+	return c, nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"gitseal/internal/entries"
+	"gitseal/internal/rekor"
+	sigstore "gitseal/internal/trust"
+	"gitseal/verifier"
+	"gitseal/verifier/audit"
+)
+
+func onlineFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "online", Usage: "ask the logs of the trusted roots for entries that are not in the signatures; tells them which certificates are looked at"}
+}
+
+// entryStore returns where log entries are kept that do not travel in
+// signatures.
+func (s *settings) entryStore() (entries.Store, error) {
+	dir, err := s.baseDir("XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		return entries.Store{}, err
+	}
+	return entries.Store{Dir: filepath.Join(dir, "gitseal", "entries")}, nil
+}
+
+// An entryFinder finds log entries that do not travel in signatures: those
+// that are kept and, online, those that logs have.
+type entryFinder struct {
+	*rekor.Finder
+	env    *env
+	asking *logs // nil: offline
+}
+
+// entryFinder returns a finder, which the caller closes. Offline it asks
+// nobody; t is not looked at.
+func (s *settings) entryFinder(e *env, t *trust, online bool) (*entryFinder, error) {
+	store, err := s.entryStore()
+	if err != nil {
+		return nil, err
+	}
+	if !online {
+		return &entryFinder{rekor.NewFinder(rekor.FinderConfig{Store: store}), e, nil}, nil
+	}
+	asking, err := s.asker(e, t)
+	if err != nil {
+		return nil, err
+	}
+	open := func(l *sigstore.Log) (*rekor.V1, error) {
+		client := asking.client
+		if strings.HasSuffix(l.Origin(), ".gitseal.internal") {
+			var err error
+			if client, err = asking.openLocal(l); err != nil {
+				return nil, err
+			}
+		}
+		return &rekor.V1{Client: client, URL: l.BaseURL}, nil
+	}
+	finder := rekor.NewFinder(rekor.FinderConfig{Store: store, Open: open, Roots: t.roots, Now: e.now})
+	return &entryFinder{finder, e, asking}, nil
+}
+
+// Close ends the asking. That entries could not be kept is worth a line, and
+// changes no verdict.
+func (f *entryFinder) Close() {
+	if err := f.Err(); err != nil {
+		fmt.Fprintf(f.env.stderr, "gitseal: %s\n", oneLine(err.Error()))
+	}
+	if f.asking != nil {
+		f.asking.Close() // only asked
+	}
+}
+
+// verify verifies what git hands over, by an entry that is kept where none is
+// embedded. Nobody is asked: git waits.
+func (s *settings) verify(v *verifier.Verifier, payload, signature []byte, allowed verifier.Allowed) (*verifier.Result, error) {
+	result, err := v.Verify(payload, signature, allowed)
+	var verr *verifier.VerifyError
+	if !errors.As(err, &verr) || verr.Class != verifier.NotLogged {
+		return result, err
+	}
+	object, objectErr := audit.EntryObject(payload, signature)
+	if objectErr != nil {
+		return nil, err // nothing that gitsign would have entered
+	}
+	store, storeErr := s.entryStore()
+	if storeErr != nil {
+		return nil, storeErr
+	}
+	kept := store.Get(verr.Unverified.Certificate.Fingerprint)
+	if len(kept.Entries) == 0 {
+		return nil, err
+	}
+	d := verifier.Detached{Object: object}
+	for _, e := range kept.Entries {
+		d.Entries = append(d.Entries, e.Marshal())
+	}
+	return v.VerifyDetached(payload, signature, d, allowed)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"gitseal/gitutil"
+	"gitseal/verifier"
+)
+
+// bundleFlags are the flags of show that have it write a bundle.
+func bundleFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "bundle", Usage: "write the signature as a Sigstore bundle instead, over the signed attributes"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the bundle to `FILE` instead of standard output"},
+		&cli.StringFlag{Name: "artifact", Usage: "write the signed attributes, which the bundle is over, to `FILE`"},
+	}
+}
+
+// bundleDescription tells what the bundle is good for.
+const bundleDescription = "With --bundle it writes a verified signature as a Sigstore bundle, for tools that know no git.\n" +
+	"Such a bundle signs a file; here that is the signed attributes of the CMS signature, in DER,\n" +
+	"which hold the SHA-256 of the object without its signature. --artifact writes them, and\n" +
+	"cosign verify-blob --bundle BUNDLE --certificate-identity … --certificate-oidc-issuer …\n" +
+	"--trusted-root ROOT ARTIFACT verifies them. That the digest in them is the object's, the\n" +
+	"bundle does not show: gitseal verify does."
+
+// writeBundle writes the signature of an object, which is valid, as a bundle.
+func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object, format gitutil.Format) error {
+	split, err := gitutil.SplitCommit(o.Data, format)
+	if o.Type == "tag" {
+		split, err = gitutil.SplitTag(o.Data, format)
+	}
+	if err != nil {
+		return err
+	}
+	b, artifact, err := v.Bundle(split.Payload, split.Signature, verifier.AnyIdentity{})
+	if err != nil {
+		return err
+	}
+	text, err := b.Marshal()
+	if err != nil {
+		return fail(exitUnknown, fmt.Errorf("%s %s: %w", o.Type, o.OID, err))
+	}
+
+	// Nothing is written that would not verify.
+	if b, err = verifier.ParseBundle(text); err != nil {
+		return err
+	}
+	a, err := b.Artifact(bytes.NewReader(artifact))
+	if err != nil {
+		return err
+	}
+	if _, err := v.VerifyBundle(b, a, verifier.AnyIdentity{}); err != nil {
+		return fmt.Errorf("checking the finished bundle: %w", err)
+	}
+	if file := c.String("artifact"); file != "" {
+		if err := writeOutput(e, file, artifact); err != nil {
+			return err
+		}
+	}
+	file := c.String("output")
+	if file == "" {
+		file = "-"
+	}
+	return writeOutput(e, file, text)
+}

@@ -1,0 +1,4 @@
+package main
+
+// terminalDevice is the name of the console's output.
+const terminalDevice = "CONOUT$"
