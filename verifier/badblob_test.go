@@ -203,10 +203,10 @@ var badBundles = []badBundle{
 		verifier.BadLogProof, verifier.CheckLogEntry, "something else"},
 	{"dsse 0.0.2 entry of another payload", statement("dsse 0.0.2", relogged("dsse 0.0.2")),
 		verifier.BadLogProof, verifier.CheckLogEntry, "something else"},
-	{"hashedrekord of another envelope", statement("hashedrekord 0.0.1", relogged("hashedrekord 0.0.1")),
+	{"hashedrekord of another envelope", statement("hashedrekord 0.0.2", relogged("hashedrekord 0.0.2")),
 		verifier.BadLogProof, verifier.CheckLogEntry, "something else"},
-	{"hashedrekord of the payload alone", statement("hashedrekord 0.0.1", func(t *testing.T, p *packer, b *packet) {
-		b.entry = p.enter(t, "hashedrekord 0.0.1", p.body(t, "hashedrekord 0.0.1", crypto.SHA256, b.Envelope.Payload, b.Signature, ""))
+	{"hashedrekord of the payload alone", statement("hashedrekord 0.0.2", func(t *testing.T, p *packer, b *packet) {
+		b.entry = p.enter(t, "hashedrekord 0.0.2", p.body(t, "hashedrekord 0.0.2", crypto.SHA256, b.Envelope.Payload, b.Signature, ""))
 		b.put()
 	}), verifier.BadLogProof, verifier.CheckLogEntry, "something else"},
 	{"dsse entry of another signature", statement("dsse 0.0.1", resigned("dsse 0.0.1")),

@@ -49,9 +49,14 @@ func (s *blob) body(log *trust.Log, e *tlog.Entry) ([]byte, int, error) {
 	return e.CanonicalizedBody, generation, nil
 }
 
-// checkSubject checks that an entry is about what is signed. A hashedrekord is
-// about the signed bytes, whatever they are; dsse and intoto entries are about
-// an envelope's payload.
+// checkSubject checks that an entry is about what is signed. dsse and intoto
+// entries are about an envelope's payload; a hashedrekord is about the signed
+// bytes, whatever they are.
+//
+// So an envelope may stand in a hashedrekord of its pre-authentication
+// encoding, of either generation: Sigstore's client specification has it so,
+// and Rekor v2 takes nothing else. Who signs files for others must not sign
+// one that is such an encoding.
 func (s *blob) checkSubject(b *tlog.Body) error {
 	if !b.Hash.Available() {
 		return classed(UnsupportedSignature, "%s entry of version %s without a digest", b.Kind, b.Version)

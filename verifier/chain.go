@@ -29,6 +29,7 @@ type root struct {
 type authority struct {
 	*trust.Authority
 	links func() error // checks, once, that its chain is signed from the top down
+	seen  seen         // certificates that it signed
 }
 
 func newRoot(tr *trust.TrustedRoot) *root {
@@ -87,7 +88,7 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, usag
 	path := append(make([]*x509.Certificate, 0, maxIntermediates+2), leaf)
 	for cert := leaf; len(path) <= maxIntermediates+1; {
 		if i := a.issuerOf(cert); i >= 0 {
-			if err := signedBy(cert, a.Chain[i]); err != nil {
+			if err := a.signed(cert, i); err != nil {
 				return nil, err
 			}
 			if err := a.links(); err != nil {

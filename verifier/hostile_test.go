@@ -11,7 +11,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"math/big"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,41 @@ func TestCostOfASignatureIsBounded(t *testing.T) {
 			t.Errorf("error %v, want that it is over a limit", err)
 		}
 	}
+}
+
+// TestStatementOfManyPartsCostsNoMoreThanItsSize hands over a statement that
+// nobody signed: to know what to hash of the artifact, it is read all the same.
+func TestStatementOfManyPartsCostsNoMoreThanItsSize(t *testing.T) {
+	const size = 4 << 20
+	for name, text := range map[string]string{
+		"subjects": `{"subject":[` + strings.Repeat("{},", size/3) + `{}]}`,
+		"members":  `{` + members(size/10) + `"_type":0}`,
+		"digests":  `{"subject":[{"digest":{` + members(size/10) + `"a":0}}]}`,
+	} {
+		b := &verifier.Bundle{Envelope: &verifier.Envelope{Payload: []byte(text)}}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := b.Artifact(strings.NewReader("")); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		// Each level of nesting takes some four times its text.
+		if used := after.TotalAlloc - before.TotalAlloc; used > 20*size {
+			t.Errorf("%s: %d MiB are taken for a text of %d MiB", name, used>>20, size>>20)
+		}
+		if _, err := verifier.ParseStatement([]byte(text)); err == nil || !strings.Contains(err.Error(), "more") {
+			t.Errorf("%s: ParseStatement = %v, want that it is over a limit", name, err)
+		}
+	}
+}
+
+// members returns n members of an object.
+func members(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%d":0,`, i)
+	}
+	return b.String()
 }
 
 // TestWhatIsEmbeddedIsNotPassedOver adds to good signatures, or takes from

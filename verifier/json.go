@@ -18,11 +18,16 @@ type member struct {
 	read     func(value []byte) error
 }
 
+// maxMembers bounds the members of an object. Those that are known have seven
+// at most, a statement a few that are not.
+const maxMembers = 1024
+
 // readObject reads a JSON object (RFC 8259) that is all of data and has each
 // of the members at most once, the required ones exactly once. Names are
 // compared byte for byte. A value of null is one that is absent. Others are
 // for other to take or, if that is nil, refused. Unlike encoding/json's own
-// way into a struct it leaves no two readings of a text.
+// way into a struct it leaves no two readings of a text. It has at most
+// maxMembers, for whoever made it nobody knows yet.
 func readObject(data []byte, other func(name string, value []byte) error, members ...member) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
@@ -44,6 +49,9 @@ func readObject(data []byte, other func(name string, value []byte) error, member
 		}
 		if seen[name] {
 			return fmt.Errorf("%.100q occurs twice", name)
+		}
+		if len(seen) == maxMembers {
+			return fmt.Errorf("more than %d members", maxMembers)
 		}
 		seen[name] = true
 		if err := readMember(name, value, other, members); err != nil {
@@ -101,17 +109,19 @@ func readRaw(dst *json.RawMessage) func([]byte) error {
 // each with element.
 func readArray(limit int, element func(value []byte) error) func([]byte) error {
 	return func(value []byte) error {
-		var list []json.RawMessage
-		if value[0] != '[' {
+		dec := json.NewDecoder(bytes.NewReader(value))
+		if start, err := dec.Token(); err != nil || start != json.Delim('[') {
 			return errors.New("not an array")
 		}
-		if err := json.Unmarshal(value, &list); err != nil {
-			return err
-		}
-		if len(list) > limit {
-			return fmt.Errorf("%d elements, more than the limit of %d", len(list), limit)
-		}
-		for i, value := range list {
+		// One after another: a list of all would take many times the text.
+		for i := 0; dec.More(); i++ {
+			if i == limit {
+				return fmt.Errorf("more elements than the limit of %d", limit)
+			}
+			var value json.RawMessage
+			if err := dec.Decode(&value); err != nil {
+				return err
+			}
 			if err := element(value); err != nil {
 				return fmt.Errorf("element %d: %w", i, err)
 			}

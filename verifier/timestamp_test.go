@@ -25,6 +25,7 @@ type stampOffice struct {
 	forge bool              // sign cert with another key than the anchor's
 	named func(cert []byte) []byte
 	by    *ecdsa.PrivateKey // nil: the certificate's key
+	certs [][]byte          // the certificates in the token; nil: no such set
 
 	chain []*x509.Certificate // of the last stamp
 	key   *ecdsa.PrivateKey   // of the first of chain
@@ -82,7 +83,7 @@ func (o *stampOffice) again(t *testing.T, signature []byte, at time.Time) []byte
 		t.Fatal(err)
 	}
 	message := cms.NewDetached(cert, cms.OIDSHA256, cms.OIDECDSAWithSHA256, attributes)
-	message.Version, message.ContentType, message.Content, message.Certificates = 3, cms.OIDTSTInfo, info, nil
+	message.Version, message.ContentType, message.Content, message.Certificates = 3, cms.OIDTSTInfo, info, o.certs
 	signed, err := message.Signer.SignedBytes()
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +136,7 @@ func TestStampsWithOneThingWrong(t *testing.T) {
 		good  bool
 	}{
 		{"nothing", func(*stampOffice) {}, true},
+		{"an empty set of certificates", func(o *stampOffice) { o.certs = [][]byte{} }, true},
 		{"usage not critical", func(o *stampOffice) { o.cert.ExtraExtensions = stampUsage(false) }, false},
 		{"another usage too", func(o *stampOffice) { o.cert.ExtraExtensions = stampUsage(true, codeSigning) }, false},
 		{"an unknown usage too", func(o *stampOffice) { o.cert.ExtraExtensions = stampUsage(true, asn1.ObjectIdentifier{1, 2, 3}) }, false},

@@ -46,7 +46,7 @@ type SignedData struct {
 	DigestAlgorithms []AlgorithmIdentifier
 	ContentType      OID
 	Content          []byte   // nil: detached
-	Certificates     [][]byte // DER, in the order found; untrusted
+	Certificates     [][]byte // DER, in the order found; untrusted. nil: absent, which an empty set is not
 	Signer           SignerInfo
 }
 
@@ -187,15 +187,16 @@ func (sd *SignedData) parseContent(body *cryptobyte.String) error {
 }
 
 // parseCertificates keeps each certificate as found. Attribute certificates
-// and other formats of CertificateChoices are refused.
+// and other formats of CertificateChoices are refused. A set of none is not
+// nil: time-stamp authorities that were asked for no certificate send one.
 func (sd *SignedData) parseCertificates(body *cryptobyte.String) error {
 	var certs cryptobyte.String
 	var present bool
 	if !body.ReadOptionalASN1(&certs, &present, tag0c) {
 		return errors.New("malformed certificates")
 	}
-	if present && certs.Empty() {
-		return errors.New("empty certificates")
+	if present {
+		sd.Certificates = [][]byte{}
 	}
 	for !certs.Empty() {
 		var cert cryptobyte.String

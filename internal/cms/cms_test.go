@@ -133,6 +133,47 @@ func TestSignedDataVerifiesAfterRoundTrip(t *testing.T) {
 	}
 }
 
+func TestSignedAttributesAreKnown(t *testing.T) {
+	sd := newECDSA(t).sign(t, nil)
+	signed, err := sd.Signer.SignedBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !IsSignedAttributes(signed) {
+		t.Error("signed attributes are not known as such")
+	}
+	sequence := bytes.Clone(signed)
+	sequence[0] = 0x30
+	for name, data := range map[string][]byte{
+		"nothing": nil, "text": []byte("1 text"), "more behind": append(bytes.Clone(signed), 0), "not a set": sequence, "cut": signed[:len(signed)-1],
+		"an empty set": {0x31, 0}, "a whole message": marshal(t, sd),
+	} {
+		if IsSignedAttributes(data) {
+			t.Errorf("%s is taken for signed attributes", name)
+		}
+	}
+}
+
+// TestSetOfNoCertificates is about what time-stamp authorities send who were
+// asked for no certificate, those of Sigstore's public instance among them.
+func TestSetOfNoCertificates(t *testing.T) {
+	for _, certs := range [][][]byte{nil, {}} {
+		sd := newECDSA(t).sign(t, nil)
+		sd.Certificates = certs
+		der := marshal(t, sd)
+		got, err := Parse(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (got.Certificates == nil) != (certs == nil) || len(got.Certificates) != 0 {
+			t.Errorf("certificates %v, want %v", got.Certificates, certs)
+		}
+		if !bytes.Equal(marshal(t, got), der) {
+			t.Error("is marshalled otherwise")
+		}
+	}
+}
+
 func TestSubjectKeyIdentifierNamesTheSigner(t *testing.T) {
 	f := newECDSA(t)
 	sd := f.sign(t, nil)
@@ -207,6 +248,17 @@ func TestChecksFailAlone(t *testing.T) {
 	}
 }
 
+func TestSmallRSAKeyIsWeak(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, key)
+	if err := check(f.sign(t, nil), f.cert, nil); !errors.Is(err, ErrWeakAlgorithm) {
+		t.Errorf("signature with an RSA key of 1024 bits: %v, want that it is weak", err)
+	}
+}
+
 // TestParseRefuses changes the encoding in one place. Each line names the
 // rule it breaks.
 func TestParseRefuses(t *testing.T) {
@@ -246,7 +298,6 @@ func TestParseRefuses(t *testing.T) {
 			sd.Signer.UnsignedAttributes = []Attribute{{OIDLogEntry, nil}}
 		}), "malformed attribute"},
 		{"empty unsigned attributes", build(func(sd *SignedData) { sd.Signer.UnsignedAttributes = []Attribute{} }), "empty set"},
-		{"empty certificates", build(func(sd *SignedData) { sd.Certificates = [][]byte{} }), "empty certificates"},
 		{"certificate of another kind", build(func(sd *SignedData) { sd.Certificates = [][]byte{{0xa2, 0}} }), "malformed certificates"},
 		{"signer version 3 with a serial number", build(func(sd *SignedData) { sd.Signer.Version = 3 }), "issuerAndSerialNumber"},
 		{"signer version 1 with a key id", build(func(sd *SignedData) { sd.Signer.SubjectKeyID = []byte{1} }), "subjectKeyIdentifier"},

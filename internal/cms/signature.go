@@ -31,6 +31,10 @@ var (
 	ErrMismatch = errors.New("does not match")
 )
 
+// minRSAKey is the size of the smallest RSA key that still proves something,
+// in bits (NIST SP 800-131A revision 2, section 3).
+const minRSAKey = 2048
+
 // derNull is the NULL that some writers put where parameters are absent.
 var derNull = []byte{5, 0}
 
@@ -116,6 +120,9 @@ func (si *SignerInfo) CheckSignature(key crypto.PublicKey, signed []byte) error 
 		}
 		return nil
 	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSAKey {
+			return fmt.Errorf("RSA key of %d bits: %w", bits, ErrWeakAlgorithm)
+		}
 		if want := rsaWith(hash); alg.Algorithm != want && alg.Algorithm != OIDRSAEncryption {
 			return fmt.Errorf("signature algorithm %v with an RSA key: %w", alg.Algorithm, ErrUnsupportedAlgorithm)
 		}
@@ -181,4 +188,18 @@ func (si *SignerInfo) SigningTime() (time.Time, bool) {
 	}
 	ok := in.ReadASN1UTCTime(&t) && in.Empty()
 	return t, ok
+}
+
+// IsSignedAttributes reports whether data is what a signature over signed
+// attributes is made over (RFC 5652, section 5.4): the DER of a set of
+// attributes with a message digest. Who signs such data as a file, with
+// SHA-256, makes a CMS signature of whatever that digest is of.
+func IsSignedAttributes(data []byte) bool {
+	in := cryptobyte.String(data)
+	var set cryptobyte.String
+	if !in.ReadASN1(&set, asn1.SET) || !in.Empty() {
+		return false
+	}
+	attrs, err := parseAttributes(set)
+	return err == nil && find(attrs, OIDMessageDigest) != nil
 }
