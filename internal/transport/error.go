@@ -14,6 +14,9 @@ import (
 	"syscall"
 )
 
+// ErrTooLong is the cause of an Error about an answer beyond its bound.
+var ErrTooLong = errors.New("answer too long")
+
 // An Error says that a server gave no answer.
 type Error struct {
 	Service  string
@@ -69,14 +72,20 @@ func isFinal(err error) bool {
 
 // explain puts the failures that people meet into plain words and tells them
 // apart. Others keep the standard library's words, but not the URL that comes
-// with them.
-func explain(err error) error {
+// with them, nor what else of the request: the words may quote an answer, and
+// the answer the request.
+func (r *Request) explain(err error) error {
 	var plain *plainError
 	if errors.As(err, &plain) {
 		return plain
 	}
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "proxyconnect" {
+		// It is not the server of the request that this is about.
+		inner := r.explain(op.Err)
+		return &plainError{"the proxy: " + inner.Error(), err, isFinal(inner)}
 	}
 	if e := explainTLS(err); e != nil {
 		return e
@@ -95,7 +104,7 @@ func explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return &plainError{text: "the connection was closed before the answer was whole", cause: err}
 	}
-	return err
+	return &plainError{text: oneLine(r.redact(err.Error())), cause: err}
 }
 
 // explainTLS explains what can be wrong with who answers, or returns nil.

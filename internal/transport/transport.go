@@ -258,7 +258,7 @@ func (c *Client) attempt(ctx context.Context, r *Request, u *url.URL, attempt in
 		if actx.Err() != nil && ctx.Err() == nil {
 			err = &plainError{text: fmt.Sprintf("no answer within %v", timeout), cause: err}
 		}
-		return nil, explain(err)
+		return nil, r.explain(err)
 	}
 	return resp, nil
 }
@@ -308,7 +308,7 @@ func readBody(body io.Reader, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, final(fmt.Sprintf("the answer is longer than %d bytes", limit), nil)
+		return nil, final(fmt.Sprintf("the answer is longer than %d bytes", limit), ErrTooLong)
 	}
 	return data, nil
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -393,8 +394,10 @@ func TestExplainTellsFailuresApart(t *testing.T) {
 		{&url.Error{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, "expired or is not valid yet", true},
 		{&url.Error{Err: x509.CertificateInvalidError{Reason: x509.TooManyIntermediates}}, "TLS certificate is not valid", true},
 		{&url.Error{URL: "https://x/?secret", Err: errors.New("new to us")}, "new to us", false},
+		{&url.Error{Err: &net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}}, "the proxy: nothing listens there", false},
+		{&url.Error{Err: &net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy", IsNotFound: true}}}, `the proxy: no host is called "proxy"`, true},
 	} {
-		got := explain(tt.err)
+		got := new(Request).explain(tt.err)
 		if !strings.Contains(got.Error(), tt.want) || strings.Contains(got.Error(), "secret") || isFinal(got) != tt.final {
 			t.Errorf("explain(%v) = %v, final %v, want %q, %v", tt.err, got, isFinal(got), tt.want, tt.final)
 		}
@@ -608,4 +611,47 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("message %q has the token", msg)
 		}
 	})
+}
+
+// TestMalformedAnswersTellNoSecret has servers repeat the token where the
+// standard library quotes what it cannot read.
+func TestMalformedAnswersTellNoSecret(t *testing.T) {
+	const token = "eyJhbGciOiJub25lIn0.c29tZSBjbGFpbXM.c2lnbmF0dXJl"
+	for _, answer := range []string{
+		token + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nAuthorization Bearer " + token + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + token + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + token + "\r\n\r\n",
+		"HTTP/1.1 2x0 " + token + "\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return // closed
+				}
+				_, _ = conn.Read(make([]byte, 1<<12)) // the client sees what comes back
+				_, _ = conn.Write([]byte(answer))
+				_ = conn.Close()
+			}
+		}()
+		var events []Event
+		c, _ := newClient(func(cfg *Config) { cfg.Trace = func(e Event) { events = append(events, e) } })
+		_, err = c.Do(t.Context(), &Request{Service: "Fulcio", URL: "http://" + l.Addr().String(), Bearer: token, Body: []byte("{}")})
+		if err == nil || !strings.Contains(err.Error(), "malformed") && !strings.Contains(err.Error(), redacted) {
+			t.Errorf("%q: error %v, want one about the answer", answer, err)
+			continue
+		}
+		told := fmt.Sprintf("%v %+v", err, events)
+		for _, part := range strings.Split(token, ".") {
+			if strings.Contains(told, part) {
+				t.Errorf("%q: %s tells part of the token", answer, told)
+			}
+		}
+	}
 }

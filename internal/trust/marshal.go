@@ -42,7 +42,7 @@ type (
 	jsonRoot struct {
 		MediaType              string          `json:"mediaType"`
 		TLogs                  []jsonLog       `json:"tlogs,omitempty"`
-		CertificateAuthorities []jsonAuthority `json:"certificateAuthorities"`
+		CertificateAuthorities []jsonAuthority `json:"certificateAuthorities,omitempty"`
 		CTLogs                 []jsonLog       `json:"ctlogs,omitempty"`
 		TimestampAuthorities   []jsonAuthority `json:"timestampAuthorities,omitempty"`
 	}

@@ -128,8 +128,7 @@ func TestParseRejectsDocuments(t *testing.T) {
 		{"", set([]any{}), "an object is expected"},
 		{"tlogs", set(nil), "tlogs: byte"},
 		{"tlogs", set(map[string]any{}), "tlogs: byte"},
-		{"certificateAuthorities", remove, "certificateAuthorities: missing"},
-		{"certificateAuthorities", set([]any{}), "certificateAuthorities: no certificate authority"},
+		{"certificateAuthorities", set(nil), "certificateAuthorities: byte"},
 	})
 }
 
@@ -388,7 +387,7 @@ func TestParseBoundsLists(t *testing.T) {
 func TestParseTakesOptionalPartsAway(t *testing.T) {
 	good := marshal(t, testTrustedRoot(t))
 	for _, path := range []string{
-		"tlogs", "ctlogs", "timestampAuthorities", "tlogs.2.baseUrl", "certificateAuthorities.0.subject",
+		"tlogs", "ctlogs", "timestampAuthorities", "certificateAuthorities", "tlogs.2.baseUrl", "certificateAuthorities.0.subject",
 		"certificateAuthorities.0.subject.organization", "certificateAuthorities.0.uri",
 		"certificateAuthorities.0.operator", "certificateAuthorities.0.validFor.end",
 	} {
@@ -398,11 +397,39 @@ func TestParseTakesOptionalPartsAway(t *testing.T) {
 	}
 }
 
+// A trusted root without certificate authorities serves for managed keys: under
+// it, no certificate is anybody's. The conformance suite of Sigstore has such
+// roots, down to one with nothing in it.
+func TestParseTakesRootsWithoutCertificateAuthorities(t *testing.T) {
+	good := marshal(t, testTrustedRoot(t))
+	for name, e := range map[string]edit{"no": remove, "an empty list of": set([]any{})} {
+		r, err := Parse(apply(t, good, "certificateAuthorities", e))
+		if err != nil {
+			t.Errorf("%s authorities: %v", name, err)
+			continue
+		}
+		again, err := Parse(marshal(t, r))
+		if err != nil || len(again.CertificateAuthorities) != 0 || len(again.TLogs) != len(r.TLogs) || len(r.TLogs) == 0 {
+			t.Errorf("%s authorities, written and read again: %+v, %v", name, again, err)
+		}
+	}
+	r, err := Parse([]byte(`{"mediaType": "` + RootMediaType + `"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Parse(marshal(t, r)); err != nil || len(again.TLogs)+len(again.CertificateAuthorities)+len(again.CTLogs)+len(again.TimestampAuthorities) != 0 {
+		t.Errorf("a trusted root of nothing, written and read again: %+v, %v", again, err)
+	}
+}
+
 // FuzzParse checks that what Parse accepts is JSON to others, is read by
 // sigstore-go, and comes back from Marshal the same.
 func FuzzParse(f *testing.F) {
 	good := marshal(f, testTrustedRoot(f))
 	f.Add(good)
+	keysOnly := testTrustedRoot(f)
+	keysOnly.CertificateAuthorities = nil
+	f.Add(marshal(f, keysOnly))
 	f.Add(bytes.ReplaceAll(good, []byte("Example"), []byte(`\u0045x\ud83d\udc4d\/`)))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r, err := Parse(in)

@@ -84,9 +84,10 @@ type Authority struct {
 	Operator     string              // host-like name of who runs it; "" if the file gives none
 }
 
-// A TrustedRoot says which logs and authorities to believe, and when. It holds
-// at least one certificate authority. Treat it, and all that hangs off it, as
-// read-only: it is shared.
+// A TrustedRoot says which logs and authorities to believe, and when. Each list
+// may be empty: without certificate authorities it vouches for nobody, and
+// serves for signatures by managed keys. Treat it, and all that hangs off it,
+// as read-only: it is shared.
 type TrustedRoot struct {
 	TLogs                  []Log       // transparency logs of signatures
 	CTLogs                 []Log       // transparency logs of certificates
@@ -128,7 +129,7 @@ func parseRoot(data []byte) (*TrustedRoot, error) {
 	err = r.object(
 		field{"mediaType", required, r.text(&mediaType)},
 		field{"tlogs", optional, r.logs(&root.TLogs)},
-		field{"certificateAuthorities", required, r.authorities(&root.CertificateAuthorities)},
+		field{"certificateAuthorities", optional, r.authorities(&root.CertificateAuthorities)},
 		field{"ctlogs", optional, r.logs(&root.CTLogs)},
 		field{"timestampAuthorities", optional, r.authorities(&root.TimestampAuthorities)},
 	)
@@ -140,9 +141,6 @@ func parseRoot(data []byte) (*TrustedRoot, error) {
 	}
 	if mediaType != RootMediaType {
 		return nil, at("mediaType", fmt.Errorf("unsupported media type %q", mediaType))
-	}
-	if len(root.CertificateAuthorities) == 0 {
-		return nil, at("certificateAuthorities", errors.New("no certificate authority"))
 	}
 	return root, nil
 }

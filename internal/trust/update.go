@@ -20,6 +20,10 @@ type Update struct {
 	// The versions of the metadata, for people to compare.
 	Root, Timestamp, Snapshot, Targets uint32
 
+	// FirstRoot is the SHA-256 of the root metadata that the update began
+	// with; zero: not recorded. Versions compare only where it is the same.
+	FirstRoot [32]byte
+
 	TrustedRoot   [32]byte // SHA-256 of the file
 	SigningConfig [32]byte // SHA-256 of the file; zero: the repository has none
 }
@@ -133,6 +137,7 @@ func (r *reader) update(u *Update) error {
 		field{"timestamp", required, r.uint32(&u.Timestamp)},
 		field{"snapshot", required, r.uint32(&u.Snapshot)},
 		field{"targets", required, r.uint32(&u.Targets)},
+		field{"firstRoot", optional, r.digest(&u.FirstRoot)},
 		field{"trustedRoot", required, r.digest(&u.TrustedRoot)},
 		field{"signingConfig", optional, r.digest(&u.SigningConfig)},
 	)
@@ -196,6 +201,7 @@ type (
 		Timestamp     uint32     `json:"timestamp"`
 		Snapshot      uint32     `json:"snapshot"`
 		Targets       uint32     `json:"targets"`
+		FirstRoot     jsonDigest `json:"firstRoot,omitzero"`
 		TrustedRoot   jsonDigest `json:"trustedRoot"`
 		SigningConfig jsonDigest `json:"signingConfig,omitzero"`
 	}
@@ -219,8 +225,33 @@ func newJSONUpdate(u *Update) *jsonUpdate {
 	format := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 	return &jsonUpdate{
 		jsonText(u.URL), format(u.UpdatedAt), format(u.Expires), u.Root, u.Timestamp, u.Snapshot, u.Targets,
-		jsonDigest(u.TrustedRoot), jsonDigest(u.SigningConfig),
+		jsonDigest(u.FirstRoot), jsonDigest(u.TrustedRoot), jsonDigest(u.SigningConfig),
 	}
+}
+
+// Follows checks that u is not older than an update before it, of the same
+// repository: that no role of the metadata went back to an earlier version.
+// A newer root may have the other roles begin anew, as their keys do (TUF
+// specification 1.0.33, section 5.3.11).
+func (u *Update) Follows(before *Update) error {
+	if u.URL != before.URL || u.FirstRoot != before.FirstRoot {
+		return nil
+	}
+	for _, role := range []struct {
+		name        string
+		now, before uint32
+	}{
+		{"root", u.Root, before.Root}, {"timestamp", u.Timestamp, before.Timestamp},
+		{"snapshot", u.Snapshot, before.Snapshot}, {"targets", u.Targets, before.Targets},
+	} {
+		if role.now < role.before {
+			return fmt.Errorf("version %d of %s is older than version %d, which was seen before", role.now, role.name, role.before)
+		}
+		if u.Root > before.Root {
+			return nil
+		}
+	}
+	return nil
 }
 
 // Marshal formats u as a file. What ParseUpdate would refuse is an error.

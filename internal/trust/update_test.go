@@ -14,16 +14,18 @@ func testUpdate() *Update {
 	return &Update{
 		URL: "https://tuf.example/repository", UpdatedAt: testStart, Expires: testStart.AddDate(0, 0, 7),
 		Root: 14, Timestamp: 300, Snapshot: 200, Targets: 13,
-		TrustedRoot: [32]byte{1}, SigningConfig: [32]byte{31: 2},
+		FirstRoot: [32]byte{3}, TrustedRoot: [32]byte{1}, SigningConfig: [32]byte{31: 2},
 	}
 }
 
 func TestUpdateRoundTrip(t *testing.T) {
 	verifyOnly := testUpdate()
 	verifyOnly.SigningConfig = [32]byte{}
+	unknownBeginning := testUpdate()
+	unknownBeginning.FirstRoot = [32]byte{}
 	stick := testUpdate()
 	stick.URL = "file:///media/stick/tuf"
-	for _, want := range []*Update{testUpdate(), verifyOnly, stick} {
+	for _, want := range []*Update{testUpdate(), verifyOnly, unknownBeginning, stick} {
 		text, err := want.Marshal()
 		if err != nil {
 			t.Fatal(err)
@@ -193,4 +195,29 @@ func FuzzParseAnswer(f *testing.F) {
 			t.Errorf("parseAnswer(MarshalAnswer(…)) = %+v, %v, %v; want %+v, %v", u2, refusal2, err, u, refusal)
 		}
 	})
+}
+
+func TestUpdateFollowsWhatWasBefore(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(u *Update)
+		want   string // "": follows
+	}{
+		{"the same", func(*Update) {}, ""},
+		{"newer", func(u *Update) { u.Timestamp, u.Snapshot, u.Targets = 301, 201, 14 }, ""},
+		{"older root", func(u *Update) { u.Root-- }, "version 13 of root is older than version 14"},
+		{"older timestamp", func(u *Update) { u.Timestamp-- }, "of timestamp is older"},
+		{"older snapshot", func(u *Update) { u.Snapshot-- }, "of snapshot is older"},
+		{"older targets", func(u *Update) { u.Targets-- }, "of targets is older"},
+		{"older root, newer rest", func(u *Update) { u.Root--; u.Timestamp, u.Snapshot, u.Targets = 301, 201, 14 }, "of root is older"},
+		{"newer root that counts anew", func(u *Update) { u.Root++; u.Timestamp, u.Snapshot, u.Targets = 1, 1, 1 }, ""},
+		{"another repository", func(u *Update) { u.URL += "2"; u.Root = 1 }, ""},
+		{"another beginning", func(u *Update) { u.FirstRoot[0]++; u.Root = 1 }, ""},
+	} {
+		u := testUpdate()
+		tt.change(u)
+		if err := u.Follows(testUpdate()); tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
 }

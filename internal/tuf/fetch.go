@@ -103,7 +103,7 @@ func (e *notFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 // unreachable returns the refusal for a file that could not be had. The
 // repository and the file are named already, so only the cause is kept.
 func unreachable(file string, err error) error {
-	var long *tooLongError
+	var tooLong *tooLongError
 	var status *transport.StatusError
 	var silent *transport.Error
 	switch {
@@ -112,8 +112,7 @@ func unreachable(file string, err error) error {
 	case errors.As(err, &silent):
 		err = silent.Err
 	}
-	// The transport has no type for an answer beyond its bound.
-	if errors.As(err, &long) || silent != nil && strings.Contains(err.Error(), "longer than") {
+	if errors.As(err, &tooLong) || errors.Is(err, transport.ErrTooLong) {
 		return &trust.Refusal{Reason: trust.TooLarge, Err: fmt.Errorf("%s: %w", file, err)}
 	}
 	return &trust.Refusal{Reason: trust.Unreachable, Err: fmt.Errorf("%s: %w", file, err)}
@@ -154,18 +153,15 @@ func (e *tooLongError) Error() string { return fmt.Sprintf("longer than %d bytes
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(name string, limit int64) ([]byte, error) {
+	// Before it is opened: to open a pipe is to wait for its other end.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err

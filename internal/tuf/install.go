@@ -41,6 +41,26 @@ func install(dir string, u *trust.Update, trustedRoot, signingConfig []byte) err
 	return writeFile(filepath.Join(dir, updateFile), record)
 }
 
+// follows checks that an update does not bring the instance back to an earlier
+// state. The cache remembers the versions too, but caches get deleted.
+func follows(u *trust.Update, dir string) error {
+	data, err := readFile(filepath.Join(dir, updateFile), maxTarget)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before, err := trust.ParseUpdate(data)
+	if err != nil {
+		return nil // says nothing, and this update replaces it
+	}
+	if err := u.Follows(before); err != nil {
+		return &trust.Refusal{Reason: trust.RolledBack, Err: err}
+	}
+	return nil
+}
+
 // writeFile writes a file beside its place, syncs it and moves it there,
 // unless it is there already.
 func writeFile(name string, data []byte) (err error) {

@@ -67,6 +67,89 @@ func TestUpdateRefusesToGoBack(t *testing.T) {
 	s.refuses(trust.RolledBack, "6.snapshot.json", "targets.json")
 }
 
+// TestUpdateRefusesToGoBackWithoutCache has a network replay an old state, which
+// has not expired, after the cache was deleted: the record in the instance
+// remembers what it was.
+func TestUpdateRefusesToGoBackWithoutCache(t *testing.T) {
+	for _, role := range []string{"root", "timestamp", "snapshot", "targets"} {
+		s := newSetting(t)
+		s.Root.Version, s.Timestamp.Version, s.Snapshot.Version, s.Targets.Version = 2, 5, 5, 5
+		s.Publish()
+		s.mustUpdate()
+		s.cache = t.TempDir()
+		s.mustUpdate() // the same again is none
+
+		switch role {
+		case "root":
+			delete(s.Published(), "2.root.json")
+			s.Root.Version = 1
+		case "timestamp":
+			s.Timestamp.Version = 4
+		case "snapshot":
+			s.Snapshot.Version = 4
+		case "targets":
+			s.Targets.Version = 4
+		}
+		s.Publish()
+		s.cache = t.TempDir()
+		s.refuses(trust.RolledBack, "of "+role+" is older than version")
+	}
+}
+
+// TestDamagedCacheIsNoRefusal has a machine lose power, and still refuses to go
+// back.
+func TestDamagedCacheIsNoRefusal(t *testing.T) {
+	for _, name := range []string{"timestamp.json", "snapshot.json", "targets.json"} {
+		for _, text := range []string{"", `{"signed":{`, "{}", "\x00\x00"} {
+			s := newSetting(t)
+			s.Timestamp.Version, s.Snapshot.Version, s.Targets.Version = 5, 5, 5
+			s.Publish()
+			s.mustUpdate()
+			files, err := filepath.Glob(filepath.Join(s.cache, "*", name))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("cached %s: %v, %v; want one", name, files, err)
+			}
+			damage := func() {
+				if err := os.WriteFile(files[0], []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			damage()
+			s.mustUpdate()
+			damage()
+			s.Timestamp.Version, s.Snapshot.Version, s.Targets.Version = 4, 4, 4
+			s.Publish()
+			s.refuses(trust.RolledBack)
+		}
+	}
+}
+
+// TestNewRootMayCountAnew has a repository recover from a version number that
+// somebody who had the key made too large.
+func TestNewRootMayCountAnew(t *testing.T) {
+	s := newSetting(t)
+	s.Timestamp.Version, s.Snapshot.Version, s.Targets.Version = 900, 900, 900
+	s.Publish()
+	s.mustUpdate()
+	s.Root.Version, s.Timestamp.Keys, s.Snapshot.Keys = 2, []ed25519.PrivateKey{s.Key()}, []ed25519.PrivateKey{s.Key()}
+	s.Timestamp.Version, s.Snapshot.Version, s.Targets.Version = 3, 3, 3
+	s.Publish()
+	s.cache = t.TempDir()
+	if u := s.mustUpdate(); u.Root != 2 || u.Timestamp != 3 {
+		t.Errorf("root %d, timestamp %d, want 2 and 3", u.Root, u.Timestamp)
+	}
+}
+
+// TestUpdateReplacesARecordThatIsNone: there is nothing to compare with.
+func TestUpdateReplacesARecordThatIsNone(t *testing.T) {
+	s := newSetting(t)
+	s.mustUpdate()
+	if err := os.WriteFile(filepath.Join(s.dir, "tuf.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.mustUpdate()
+}
+
 // TestUpdateRemembersRoots has a repository that hides a root it has shown.
 func TestUpdateRemembersRoots(t *testing.T) {
 	s := newSetting(t)

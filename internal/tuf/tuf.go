@@ -103,6 +103,9 @@ func (cfg *Config) update(ctx context.Context) (*trust.Update, error) {
 	// The metadata: root by root to the newest, then timestamp, snapshot and
 	// targets.
 	f := &fetcher{ctx: ctx, client: cfg.Client, roots: filepath.Join(cache, "roots"), fetched: make(map[int64][]byte)}
+	if err := dropDamaged(cache); err != nil {
+		return nil, err
+	}
 	client, err := cfg.newClient(f, cache)
 	if err != nil {
 		return nil, &trust.Refusal{Reason: trust.Unusable, Err: fmt.Errorf("the root metadata to begin with is not valid: %w", err)}
@@ -135,7 +138,10 @@ func (cfg *Config) update(ctx context.Context) (*trust.Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.URL, u.UpdatedAt = cfg.URL, cfg.Now().UTC()
+	u.URL, u.UpdatedAt, u.FirstRoot = cfg.URL, cfg.Now().UTC(), sha256.Sum256(cfg.Root)
+	if err := follows(u, cfg.Dir); err != nil {
+		return nil, err
+	}
 	return u, install(cfg.Dir, u, trustedRoot, signingConfig)
 }
 

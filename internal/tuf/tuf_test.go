@@ -161,7 +161,7 @@ func TestUpdateInstallsBothFilesAndTheRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := trust.Update{
-		URL: s.url, UpdatedAt: testNow, Expires: s.Snapshot.Expires, Root: 1, Timestamp: 2, Snapshot: 2, Targets: 2,
+		URL: s.url, UpdatedAt: testNow, Expires: s.Snapshot.Expires, Root: 1, Timestamp: 2, Snapshot: 2, Targets: 2, FirstRoot: sha256.Sum256(s.root),
 		TrustedRoot: got["trusted_root.json"], SigningConfig: got["signing_config.json"],
 	}
 	if *record != want || *u != want {
