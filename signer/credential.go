@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gitseal/verifier"
 )
 
 // maxSkew is by how much the clocks of this machine and of the certificate
@@ -29,6 +31,10 @@ type Credential struct {
 
 // Certificate returns the certificate in DER.
 func (c *Credential) Certificate() []byte { return slices.Clone(c.leaf.Raw) }
+
+// Allowed returns whom the token spoke for that the key was certified for: it
+// allows the identities that its signatures may have, and no others.
+func (c *Credential) Allowed() verifier.Allowed { return c.who }
 
 // NewCredential makes a key and has it certified for whoever the token of the
 // token source speaks for. Every error is a *StepError.
@@ -50,8 +56,8 @@ func (s *Signer) NewCredential(ctx context.Context) (*Credential, error) {
 	return cred, nil
 }
 
-// certify has the key certified. It checks what would otherwise show only at
-// the end, when the log has recorded a signature that fails.
+// certify has the key certified. It checks all of the certificate: at the end
+// the log would have recorded a signature that fails, for everyone to see.
 func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token string) (*Credential, error) {
 	who, err := readToken(token)
 	if err != nil {
@@ -83,15 +89,32 @@ func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token strin
 	if !slices.Equal(leaf.RawSubjectPublicKeyInfo, spki) {
 		return nil, errors.New("the certificate is for another key")
 	}
-	// The rest of the identity is read when the certificate is verified.
+	// What people see when an authority mixes them up, before the finer points.
 	if who.email != "" && !slices.Equal(leaf.EmailAddresses, []string{who.email}) {
 		return nil, fmt.Errorf("the certificate is for %q, the token for %q", leaf.EmailAddresses, who.email)
 	}
 	cred := &Credential{NotAfter: leaf.NotAfter, key: key, leaf: leaf, who: who}
-	if err := cred.check(s.cfg.Now()); err != nil {
+	now := s.cfg.Now()
+	if err := cred.check(now); err != nil {
 		return nil, err
 	}
-	return cred, nil
+	certificate, err := s.cfg.Verifier.VerifyCertificate(leaf.Raw, cred.within(now), who)
+	if err != nil {
+		return nil, err
+	}
+	return cred, who.checkSubject(certificate)
+}
+
+// within returns the time in the certificate's validity that is nearest to now,
+// which check has found to be near.
+func (c *Credential) within(now time.Time) time.Time {
+	switch {
+	case now.Before(c.leaf.NotBefore):
+		return c.leaf.NotBefore
+	case now.After(c.NotAfter):
+		return c.NotAfter
+	}
+	return now
 }
 
 // check checks that the certificate is valid now.

@@ -164,20 +164,22 @@ func TestTokenAndCertificateAgree(t *testing.T) {
 		subject string // of the certificate
 		want    string // "": signs
 	}{
-		{"verified e-mail address", claims{"iss": a.Issuer(), "sub": "1", "email": alice, "email_verified": true}, alice, ""},
-		{"verified in a string", claims{"iss": a.Issuer(), "sub": "1", "email": alice, "email_verified": "true"}, alice, ""},
-		{"issuer behind another", claims{"iss": "https://dex.example", "email": alice, "email_verified": true,
+		{"verified e-mail address", claims{"iss": a.Issuer(), "sub": alice, "email": alice, "email_verified": true}, alice, ""},
+		{"verified in a string", claims{"iss": a.Issuer(), "sub": alice, "email": alice, "email_verified": "true"}, alice, ""},
+		{"issuer behind another", claims{"iss": "https://dex.example", "sub": alice, "email": alice, "email_verified": true,
 			"federated_claims": claims{"connector_id": a.Issuer()}}, alice, ""},
 		{"workflow", claims{"iss": a.Issuer(), "sub": workflow}, workflow, ""},
 		{"unverified e-mail address", claims{"iss": a.Issuer(), "sub": workflow, "email": alice}, workflow, ""},
 		{"several audiences", claims{"iss": a.Issuer(), "sub": workflow, "aud": []string{"x", "sigstore"}}, workflow, ""},
+		{"another token", claims{"iss": a.Issuer(), "sub": "1", "email": alice, "email_verified": true}, alice,
+			`the certificate is for a token with the subject "alice@example.com", this one has "1"`},
 		{"another issuer", claims{"iss": "https://dex.example", "sub": workflow}, workflow, `the certificate is of issuer "` + a.Issuer() + `", the token of "https://dex.example"`},
 	} {
 		cfg := config(t, a)
 		cfg.Tokens, cfg.CA = unsigned(t, tt.claims), lenient{a, tt.subject}
 		_, err := sign(t, cfg, []byte("x"))
 		if tt.want != "" {
-			atStep(t, tt.name, err, "checking the finished signature", tt.want)
+			atStep(t, tt.name, err, "certifying the key", tt.want)
 		} else if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}

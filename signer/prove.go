@@ -30,15 +30,16 @@ func (s *Signer) prove(ctx context.Context, signature []byte, add func(context.C
 	}
 	n := len(s.cfg.Logs) + len(s.cfg.Timestampers)
 	answers := make(chan answer, n) // those after a failure are not waited for
+	// Both begin now. The log, the slower, is what is said to be waited for.
+	if len(s.cfg.Timestampers) > 0 {
+		s.cfg.Progress(stepStamp)
+	}
 	s.cfg.Progress(stepLog)
 	for i, log := range s.cfg.Logs {
 		go func() {
 			entry, err := add(ctx, log)
 			answers <- answer{stepLog, i, entry, err}
 		}()
-	}
-	if len(s.cfg.Timestampers) > 0 {
-		s.cfg.Progress(stepStamp)
 	}
 	imprint := sha256.Sum256(signature)
 	for i, stamper := range s.cfg.Timestampers {

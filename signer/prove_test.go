@@ -262,7 +262,7 @@ func TestProgress(t *testing.T) {
 	if _, err := sign(t, cfg, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	const want = "getting a token; certifying the key; signing; recording the signature in the log; getting a time-stamp; checking the finished signature"
+	const want = "getting a token; certifying the key; signing; getting a time-stamp; recording the signature in the log; checking the finished signature"
 	if got := strings.Join(steps, "; "); got != want {
 		t.Errorf("steps %s, want %s", got, want)
 	}

@@ -211,7 +211,7 @@ func TestNothingWrongIsEmitted(t *testing.T) {
 			c.CA = fakes{Authority: a, certify: func(chain [][]byte) ([][]byte, error) { return chain[1:], nil }}
 		}, "certifying the key", "for another key"},
 		{"certificate by another authority", func(c *signer.Config) { c.CA, c.Tokens = other, tokens{other, alice} },
-			"checking the finished signature", "not by an authority of the trusted root"},
+			"certifying the key", "not by an authority of the trusted root"},
 		{"no log entry", func(c *signer.Config) {
 			c.Logs = []signer.Log{fakes{Authority: a, add: func([]byte) ([]byte, error) { return nil, errServer }}}
 		}, "recording the signature in the log", errServer.Error()},

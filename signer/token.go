@@ -108,6 +108,21 @@ func (who tokenIdentity) checkUse(now time.Time, want string) error {
 	return nil
 }
 
+// claimTokenSubject is the certificate extension with the subject of the token,
+// whatever the authority made of it in the name (Fulcio's oid-info.md).
+const claimTokenSubject = 24
+
+// checkSubject checks that the certificate is for this token, not for another
+// of the same issuer, where the authority tells.
+func (who tokenIdentity) checkSubject(c *verifier.Certificate) error {
+	for _, claim := range c.Claims {
+		if claim.Number == claimTokenSubject && claim.Value != who.subject {
+			return fmt.Errorf("the certificate is for a token with the subject %q, this one has %q", claim.Value, who.subject)
+		}
+	}
+	return nil
+}
+
 // Allow implements verifier.Allowed. How an authority names a subject that is
 // not an e-mail address (a workflow, a service) is for its configuration to
 // say, so there any subject of the issuer will do.

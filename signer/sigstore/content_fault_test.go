@@ -17,18 +17,19 @@ const (
 )
 
 // mistakes are what an authority can get wrong in what it issues, and where and
-// in which words signing stops then. What only the cryptography tells is told
-// when the finished signature is checked.
+// in which words signing stops then. What only the cryptography tells of logs
+// and time-stamps is told when the finished signature is checked; of the
+// certificate it is told before the log is asked.
 var mistakes = map[fakeca.Fault]struct{ step, words string }{
 	fakeca.CertificateExpired:     {certifying, "the certificate expired 20 minutes ago"},
 	fakeca.CertificateNotYetValid: {certifying, "the certificate is valid only in 29 minutes: this machine's clock is slow"},
-	fakeca.CertificateByOther:     {checking, "not by an authority of the trusted root"},
-	fakeca.CertificateForged:      {checking, "certificate not signed by"},
-	fakeca.NoCodeSigning:          {checking, "certificate is not for code signing"},
-	fakeca.LeafIsCA:               {checking, "certificate is an authority's"},
-	fakeca.NoSCT:                  {checking, "the certificate carries no SCT"},
-	fakeca.SCTByUnknownLog:        {checking, "SCT is by no certificate log of the trusted root"},
-	fakeca.SCTFlipped:             {checking, "signature does not verify"},
+	fakeca.CertificateByOther:     {certifying, "not by an authority of the trusted root"},
+	fakeca.CertificateForged:      {certifying, "certificate not signed by"},
+	fakeca.NoCodeSigning:          {certifying, "certificate is not for code signing"},
+	fakeca.LeafIsCA:               {certifying, "certificate is an authority's"},
+	fakeca.NoSCT:                  {certifying, "the certificate carries no SCT"},
+	fakeca.SCTByUnknownLog:        {certifying, "SCT is by no certificate log of the trusted root"},
+	fakeca.SCTFlipped:             {certifying, "signature does not verify"},
 
 	fakeca.EntryOfOtherLog:        {checking, "is not in the trusted root"},
 	fakeca.EntryForOtherSignature: {recording, "its entry is not for this signature"},
@@ -43,6 +44,7 @@ var mistakes = map[fakeca.Fault]struct{ step, words string }{
 	fakeca.CheckpointOfOtherLog:   {checking, "key name and origin do not agree"},
 	fakeca.CheckpointRootChanged:  {checking, "inclusion proof and checkpoint name different root hashes"},
 	fakeca.PromiseFlipped:         {checking, "verifying signed entry timestamp: signature is wrong"},
+	fakeca.NoPromise:              {recording, "its entry has no signed entry timestamp"},
 	fakeca.IntegratedTimeChanged:  {checking, "verifying signed entry timestamp: signature is wrong"},
 
 	fakeca.TimestampBackdated: {stamping, "this machine's clock says"},
@@ -77,7 +79,7 @@ func TestMistakesOfServers(t *testing.T) {
 				sig, err := g.sign(t, t.Context(), g.inProcess(h))
 				want, ok := mistakes[f]
 				seen[f] = true
-				if f.Class() == "verified" || f == fakeca.NoPromise { // the time-stamp tells the time
+				if f.Class() == "verified" {
 					if err != nil || sig == nil {
 						t.Errorf("Sign: %v, want a signature", err)
 					}
@@ -87,6 +89,9 @@ func TestMistakesOfServers(t *testing.T) {
 					t.Fatalf("no row says what to expect; Sign: %v", err)
 				}
 				g.refused(t, sig, err, want.step, want.words)
+				if n := g.asked[upload(generation)] + g.asked[stampPath]; want.step == certifying && n > 0 {
+					t.Errorf("%d requests to log and time-stamp authority about a certificate that is not good", n)
+				}
 			})
 		}
 	}

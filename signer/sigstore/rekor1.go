@@ -114,6 +114,11 @@ func (r *rekorV1) add(ctx context.Context, proposal []byte, check func(body []by
 	if err == nil {
 		err = check(entry.CanonicalizedBody)
 	}
+	if err == nil && (entry.Promise == nil || len(entry.Promise.SET) == 0) {
+		// A time-stamp could tell the time too, but not to the verifiers that
+		// ask for the promise of every entry of this kind of log.
+		err = errors.New("its entry has no signed entry timestamp")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of Rekor at %s: %w", r.URL, err)
 	}

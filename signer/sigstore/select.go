@@ -77,5 +77,19 @@ func unusable(what string, services []trust.Service, versions []uint32, now time
 	return errors.New("selecting servers: no usable " + what + " in the signing config: " + strings.Join(why, "; "))
 }
 
+// outlived says why nothing that the servers answer can be verified: all the
+// logs, or time-stamp authorities, that the trusted root names have ended. To
+// find that out at the end would be to leave an entry of no use in a log.
+func outlived(root *trust.TrustedRoot, stamped bool, now time.Time) error {
+	ended := func(w trust.Window) bool { return !w.End.IsZero() && now.After(w.End) }
+	if !slices.ContainsFunc(root.TLogs, func(l trust.Log) bool { return !ended(l.ValidFor) }) {
+		return errors.New("selecting servers: the trusted root names no log that is still in use")
+	}
+	if stamped && !slices.ContainsFunc(root.TimestampAuthorities, func(a trust.Authority) bool { return !ended(a.ValidFor) }) {
+		return errors.New("selecting servers: the trusted root names no time-stamp authority that is still in use")
+	}
+	return nil
+}
+
 // base returns a base URL without the slash that it may end in.
 func base(url string) string { return strings.TrimRight(url, "/") }

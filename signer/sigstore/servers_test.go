@@ -362,3 +362,33 @@ func TestNewSelectsOrSaysWhyNot(t *testing.T) {
 		t.Errorf("a log that tells the time needs no time-stamp authority: %v", err)
 	}
 }
+
+// TestTrustedRootThatHasOutlivedItsServers is refused before anybody is asked.
+func TestTrustedRootThatHasOutlivedItsServers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(root *trust.TrustedRoot, ended trust.Window)
+		want   string // "": signs
+	}{
+		"no logs":        {func(r *trust.TrustedRoot, _ trust.Window) { r.TLogs = nil }, "names no log that is still in use"},
+		"log that ended": {func(r *trust.TrustedRoot, ended trust.Window) { r.TLogs[0].ValidFor = ended }, "names no log that is still in use"},
+		"one log of two ended": {func(r *trust.TrustedRoot, ended trust.Window) {
+			r.TLogs = append([]trust.Log{r.TLogs[0]}, r.TLogs...)
+			r.TLogs[0].ValidFor = ended
+		}, ""},
+		"no time-stamp authorities": {func(r *trust.TrustedRoot, _ trust.Window) { r.TimestampAuthorities = nil }, "names no time-stamp authority that is still in use"},
+		"time-stamp authority that ended": {func(r *trust.TrustedRoot, ended trust.Window) { r.TimestampAuthorities[0].ValidFor = ended },
+			"names no time-stamp authority that is still in use"},
+	} {
+		s := newServers(t, fakeca.RekorV2)
+		root, err := trust.Parse(s.authority.TrustedRoot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		tt.change(root, trust.Window{Start: now.Add(-time.Hour), End: now.Add(-time.Minute)})
+		s.config.TrustedRoot = root
+		if _, err := sigstore.New(s.config); tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: error %v, want %q", name, err, tt.want)
+		}
+	}
+}

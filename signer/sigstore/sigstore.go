@@ -26,8 +26,9 @@ import (
 type Config struct {
 	Client  *transport.Client
 	Signing *trust.SigningConfig
-	// TrustedRoot knows the ids of logs, which a Rekor v2 log does not tell
-	// of an entry that it has already. nil: such an entry is an error.
+	// TrustedRoot is what signatures are verified with in the end. It also
+	// knows the ids of logs, which a Rekor v2 log does not tell of an entry
+	// that it has already. nil: such an entry is an error.
 	TrustedRoot *trust.TrustedRoot
 	Rand        io.Reader        // nil: crypto/rand
 	Now         func() time.Time // nil: time.Now
@@ -73,6 +74,11 @@ func New(cfg Config) (*Instance, error) {
 	} else if logs[0].MajorAPIVersion == 2 {
 		// Found out now, or at the end by a signature that fails.
 		return nil, fmt.Errorf("selecting servers: log %s vouches for no time, and the signing config has no time-stamp authority", logs[0].URL)
+	}
+	if cfg.TrustedRoot != nil {
+		if err := outlived(cfg.TrustedRoot, len(stampers) > 0, now); err != nil {
+			return nil, err
+		}
 	}
 	in := &Instance{client: cfg.Client, ca: &fulcio{cfg.Client, base(cas[0].URL)}, urls: []string{cas[0].URL}}
 	for _, s := range logs {

@@ -88,8 +88,8 @@ func TestClockOfTheSigner(t *testing.T) {
 	}
 }
 
-// TestPromiseIsTheTimeWithoutTimestamps has a Rekor v1 log leave out its promise,
-// where nothing else tells the time.
+// TestPromiseIsTheTimeWithoutTimestamps has a Rekor v1 log tell the time, where
+// nothing else does.
 func TestPromiseIsTheTimeWithoutTimestamps(t *testing.T) {
 	g := newRig(t, fakeca.RekorV1)
 	at := g.inProcess(server.New(g.authority))
@@ -97,8 +97,8 @@ func TestPromiseIsTheTimeWithoutTimestamps(t *testing.T) {
 	if _, err := g.sign(t, t.Context(), at); err != nil {
 		t.Errorf("with the promise: %v", err)
 	}
-	at = g.inProcess(server.New(g.authority.Spoiled(fakeca.NoPromise)))
+	at = g.inProcess(server.New(g.authority.Spoiled(fakeca.IntegratedTimeChanged)))
 	at.tsa = ""
 	sig, err := g.sign(t, t.Context(), at)
-	g.refused(t, sig, err, checking, "time")
+	g.refused(t, sig, err, checking, "verifying signed entry timestamp: signature is wrong")
 }
