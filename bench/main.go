@@ -48,7 +48,7 @@ func main() {
 	flag.IntVar(&b.commits, "commits", 200, "how many commits that history has")
 	flag.IntVar(&b.signed, "signed", 100, "how many commits to sign")
 	large := flag.Int("audited", 50_000, "how many commits the largest history to audit has")
-	flag.IntVar(&b.throughServers, "servers", 10, "how many commits to sign with servers, for each latency")
+	flag.IntVar(&b.throughServers, "servers", 10, "how many commits to sign with servers, for each latency; 0 leaves that out")
 	flag.IntVar(&b.onlineCommits, "online", 1000, "how many commits to look up in a log")
 	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority or sigstore")
 	flag.Parse()

@@ -22,42 +22,66 @@ var (
 var emptyRoot tlog.Hash = sha256.Sum256(nil)
 
 // CheckAll checks that all checkpoints that were seen of the log lie in one
-// history, together with those that it shows now. They must have been opened
-// by Open, or verified as it does. The error is a *ForkError if the log
-// contradicts itself; any other says that it could not be told.
+// history, together with those that it shows now, which it pins as Update
+// does. They must have been opened by Open, or verified as it does. It asks
+// for the checkpoints once for both: a log that shows one history to be pinned
+// and another to be compared with would pass two checks, each by itself.
+//
+// The error is a *ForkError if the log contradicts itself, and of checkpoints
+// that were seen the evidence is for the caller to save: it may have their
+// notes elsewhere. Any other says that it could not be told.
 //
 // Of a Rekor v1 log it asks for a proof between each two neighbours, of a
 // tiled one for the tiles that each root is made of, at most eight at a time.
 // progress, if it is not nil, is told how many checkpoints of a tree are done;
 // it is called by one goroutine at a time.
-func CheckAll(ctx context.Context, l *Log, seen []Seen, progress func(done, total int)) error {
-	shown, err := l.Checkpoints(ctx)
-	if err != nil {
+func (p Pins) CheckAll(ctx context.Context, l *Log, seen []Seen, progress func(done, total int)) error {
+	for again := false; ; again = true {
+		sights, err := p.Update(ctx, l)
+		if err != nil {
+			return err
+		}
+		err = l.checkAll(ctx, sights, seen, progress)
+		if gone := (*forgotten)(nil); errors.As(err, &gone) && !again {
+			continue // one of several servers may lag behind
+		}
 		return err
 	}
+}
+
+// checkAll checks that what was seen lies in one history with what the log
+// shows.
+func (l *Log) checkAll(ctx context.Context, sights []Sight, seen []Seen, progress func(done, total int)) error {
 	trees := make(map[string][]Seen)
+	var order []string
 	for _, s := range seen {
 		id, err := l.tree(s.Checkpoint.Origin)
 		if err != nil {
 			return fmt.Errorf("checking checkpoints of log %s: %w", l.Name(), err)
 		}
+		if trees[id] == nil {
+			order = append(order, id)
+		}
 		trees[id] = append(trees[id], s)
 	}
-	for _, s := range shown {
-		id, err := l.tree(s.Checkpoint.Origin)
+	for _, sight := range sights {
+		newest := sight.Newest()
+		id, err := l.tree(newest.Checkpoint.Origin)
 		if err != nil {
 			return fmt.Errorf("checking checkpoints of log %s: %w", l.Name(), err)
 		}
 		if len(trees[id]) == 0 {
 			continue
 		}
-		if err := l.checkTree(ctx, s, trees[id], progress); err != nil {
+		if err := l.checkTree(ctx, newest, trees[id], progress); err != nil {
 			return err
 		}
 		delete(trees, id)
 	}
-	for _, rest := range trees {
-		return l.fork(rest[0], shown[0], errNoTree)
+	for _, id := range order {
+		if rest := trees[id]; len(rest) > 0 {
+			return l.fork(rest[0], sights[0].Shown, errNoTree)
+		}
 	}
 	return nil
 }

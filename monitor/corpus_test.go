@@ -77,9 +77,9 @@ func TestRealLogIsOneHistory(t *testing.T) {
 		}
 		seen = append(seen, s)
 	}
-	if err := CheckAll(t.Context(), l, seen, nil); err != nil {
+	if err := newPins(t).CheckAll(t.Context(), l, seen, nil); err != nil {
 		t.Error(err)
 	}
 	seen[30].Checkpoint.Root[0] ^= 1
-	wantFork(t, CheckAll(t.Context(), l, seen, nil), seen[30], shown[0])
+	wantFork(t, newPins(t).CheckAll(t.Context(), l, seen, nil), seen[30], shown[0])
 }

@@ -1,9 +1,9 @@
 // Package monitor watches whether transparency logs keep their word: that a
 // log only ever grows, and shows everybody the same history.
 //
-// It remembers the newest checkpoint of each log that it has seen (Pins),
-// checks that checkpoints from anywhere lie in one history (CheckAll), and
-// keeps an index of what a tiled log holds (Index). A checkpoint counts only
+// It remembers the newest checkpoint of each log that it has seen, and checks
+// that checkpoints from anywhere lie in one history with it (Pins). It keeps
+// an index of what a tiled log holds (Index). A checkpoint counts only
 // under the signature of the log, by the key that a trusted root names; a
 // tree counts as the beginning of another only by a proof (RFC 9162, section
 // 2.1.4) or by tiles that hash to both roots.
@@ -19,7 +19,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"gitseal/internal/rekor"
@@ -126,6 +125,7 @@ func (l *Log) Checkpoints(ctx context.Context) ([]Seen, error) {
 		return nil, fmt.Errorf("reading checkpoint of log %s: %w", l.Name(), err)
 	}
 	var all []Seen
+	trees := make(map[string]bool)
 	for i, note := range notes {
 		s, err := l.Open(note, "shown by the log")
 		if errors.Is(err, tlog.ErrNoSignature) && i > 0 {
@@ -134,9 +134,15 @@ func (l *Log) Checkpoints(ctx context.Context) ([]Seen, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading checkpoint of log %s: %w", l.Name(), err)
 		}
-		if slices.ContainsFunc(all, func(other Seen) bool { return other.Checkpoint.Origin == s.Checkpoint.Origin }) {
+		id, err := l.tree(s.Checkpoint.Origin)
+		if err != nil {
+			return nil, fmt.Errorf("reading checkpoint of log %s: %w", l.Name(), err)
+		}
+		if trees[id] {
+			// Under two names, perhaps, of which only one could be pinned.
 			return nil, fmt.Errorf("reading checkpoint of log %s: it shows two of %q", l.Name(), s.Checkpoint.Origin)
 		}
+		trees[id] = true
 		all = append(all, s)
 	}
 	if len(all) == 0 {

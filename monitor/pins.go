@@ -53,7 +53,7 @@ type Change string
 
 // The changes.
 const (
-	FirstSeen Change = "first seen" // nothing was pinned: the checkpoint is trusted for being the first
+	FirstSeen Change = "first-seen" // nothing was pinned: the checkpoint is trusted for being the first
 	Unchanged Change = "unchanged"
 	Grown     Change = "grown" // and what was pinned is its beginning
 	Stale     Change = "stale" // the log shows an older checkpoint than it did before; the pin stays
@@ -65,6 +65,15 @@ type Sight struct {
 	Shown  Seen
 	Pinned *Seen // before; nil: nothing
 	Change Change
+}
+
+// Newest returns the newest checkpoint of the tree that is known: what is
+// shown or, where that is older, what was pinned.
+func (s Sight) Newest() Seen {
+	if s.Change == Stale {
+		return *s.Pinned
+	}
+	return s.Shown
 }
 
 // Update asks the log for its checkpoints, checks that each continues what is

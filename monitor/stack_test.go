@@ -48,7 +48,7 @@ func TestStackLogsAreWatched(t *testing.T) {
 		if err != nil || again[0].Change == FirstSeen || again[0].Change == Stale {
 			t.Errorf("log %s, again: %+v, %v", l.Name(), again, err)
 		}
-		if err := CheckAll(t.Context(), l, seen, nil); err != nil {
+		if err := newPins(t).CheckAll(t.Context(), l, seen, nil); err != nil {
 			t.Error(err)
 		}
 		if !l.tiled {

@@ -222,13 +222,13 @@ func TestShardOfRekorV1(t *testing.T) {
 	if !errors.Is(err, errNoTree) || len(fork.Evidence) != 2 {
 		t.Errorf("error is %v, evidence %v", err, fork.Evidence)
 	}
-	if err := CheckAll(t.Context(), l.Log, []Seen{frozen}, nil); !errors.Is(err, errNoTree) {
+	if err := newPins(t).CheckAll(t.Context(), l.Log, []Seen{frozen}, nil); !errors.Is(err, errNoTree) {
 		t.Errorf("CheckAll = %v, want that the tree is gone", err)
 	}
 	l.answer = nil
 
 	// A checkpoint of the tree as it was before its last one.
-	if err := CheckAll(t.Context(), l.Log, []Seen{frozen}, nil); err != nil {
+	if err := newPins(t).CheckAll(t.Context(), l.Log, []Seen{frozen}, nil); err != nil {
 		t.Errorf("CheckAll of the frozen tree's checkpoint: %v", err)
 	}
 }
@@ -282,7 +282,7 @@ func TestCheckAllOfRekorV1(t *testing.T) {
 	}
 	l.grow(1)
 	var done []int
-	err := CheckAll(t.Context(), l.Log, seen, func(n, total int) {
+	err := newPins(t).CheckAll(t.Context(), l.Log, seen, func(n, total int) {
 		if done = append(done, n); total != 40 || n != len(done) {
 			t.Errorf("progress %d of %d, want %d of 40", n, total, len(done))
 		}
@@ -292,13 +292,13 @@ func TestCheckAllOfRekorV1(t *testing.T) {
 	}
 	other := newV1Log(t, 1)
 	wrong := other.grow(60)
-	fork := wantFork(t, CheckAll(t.Context(), l.Log, append(seen, wrong), nil), wrong, neighbour(seen, wrong))
+	fork := wantFork(t, newPins(t).CheckAll(t.Context(), l.Log, append(seen, wrong), nil), wrong, neighbour(seen, wrong))
 	if fork.Log != l.trusted.BaseURL {
 		t.Errorf("fork of log %s, want %s", fork.Log, l.trusted.BaseURL)
 	}
 	late := other.grow(200)
 	now := l.grow(0)
-	wantFork(t, CheckAll(t.Context(), l.Log, append(seen, late), nil), late, now)
+	wantFork(t, newPins(t).CheckAll(t.Context(), l.Log, append(seen, late), nil), late, now)
 }
 
 // neighbour returns the checkpoint that the proof which fails is from: the

@@ -12,12 +12,14 @@
 // else the one on the PATH, with its exit code. Without --staging the public
 // good instance is used, with it the instance in the directory that
 // GITSEAL_STAGING names: one that gitseal init --instance made of
-// https://tuf-repo-cdn.sigstage.dev.
+// https://tuf-repo-cdn.sigstage.dev. FILE_OR_DIGEST is a file where there is one
+// of that name; to gitseal, what reads as a digest never is.
 package main
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
@@ -36,7 +38,7 @@ func main() {
 const exitUsage = 2
 
 func run(args []string, getenv func(string) string) (code int, err error) {
-	c, err := translate(args, getenv)
+	c, err := translate(args, getenv, isFile)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -72,8 +74,14 @@ var commands = map[string]struct {
 	"verify-bundle": {"verify-blob", []string{"--bundle", "--certificate-identity", "--certificate-oidc-issuer", "--key", "--trusted-root"}, nil},
 }
 
+// isFile reports whether there is a file of that name, or may be one.
+func isFile(name string) bool {
+	_, err := os.Lstat(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // translate returns the call that a command line of the suite means.
-func translate(args []string, getenv func(string) string) (*call, error) {
+func translate(args []string, getenv func(string) string, isFile func(string) bool) (*call, error) {
 	if len(args) == 0 {
 		return nil, errors.New("want sign-bundle or verify-bundle")
 	}
@@ -113,6 +121,9 @@ func translate(args []string, getenv func(string) string) (*call, error) {
 	}
 	if file == "" {
 		return nil, errors.New("no file")
+	}
+	if strings.HasPrefix(file, "sha256:") && isFile(file) {
+		file = "./" + file
 	}
 	c.args = append(c.args, "--", file)
 	c.env = append(c.env, "GITSEAL_INSTANCE="+instance)

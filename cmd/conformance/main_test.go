@@ -21,6 +21,8 @@ func TestTranslate(t *testing.T) {
 			"/bin/gitseal sign-blob --in-toto --bundle b --trusted-root r --signing-config c -- f | SIGSTORE_ID_TOKEN=T GITSEAL_INSTANCE=/staging"},
 		{nil, "verify-bundle --bundle b --certificate-identity i --certificate-oidc-issuer o --trusted-root r sha256:00",
 			"gitseal verify-blob --bundle b --certificate-identity i --certificate-oidc-issuer o --trusted-root r -- sha256:00 | GITSEAL_INSTANCE=sigstore"},
+		{nil, "verify-bundle --bundle b --key k sha256:file", "gitseal verify-blob --bundle b --key k -- ./sha256:file | GITSEAL_INSTANCE=sigstore"},
+		{nil, "verify-bundle --bundle b --key k file", "gitseal verify-blob --bundle b --key k -- file | GITSEAL_INSTANCE=sigstore"},
 		{nil, "verify-bundle --bundle b --key k --certificate-identity i f",
 			"gitseal verify-blob --bundle b --key k --certificate-identity i -- f | GITSEAL_INSTANCE=sigstore"}, // gitseal refuses it
 
@@ -33,7 +35,8 @@ func TestTranslate(t *testing.T) {
 		{nil, "verify-bundle --identity-token T f", ""},
 		{nil, "verify-bundle --in-toto f", ""},
 	} {
-		c, err := translate(strings.Fields(tt.line), func(name string) string { return tt.env[name] })
+		isFile := func(name string) bool { return strings.HasSuffix(name, "file") }
+		c, err := translate(strings.Fields(tt.line), func(name string) string { return tt.env[name] }, isFile)
 		if tt.want == "" {
 			if err == nil {
 				t.Errorf("%q is taken as %v", tt.line, c)

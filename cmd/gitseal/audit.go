@@ -68,6 +68,7 @@ func runAudit(c *cli.Context, e *env) error {
 		return err
 	}
 	cfg.TrustedRoots, cfg.TrustSources = trust.roots, trust.sources
+	cfg.Hint = trust.hints(e.now())
 	if cfg.Verifier, err = trust.verifier(); err != nil {
 		return err
 	}

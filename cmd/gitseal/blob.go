@@ -30,7 +30,8 @@ func verifyBlobCommand(e *env) *cli.Command {
 		ArgsUsage: "FILE|DIGEST",
 		Description: "Verifies that the bundle holds a signature over FILE, or over an in-toto statement about\n" +
 			"it, against the trusted roots in force. In the place of FILE its digest will do, as\n" +
-			"sha256:HEX, and - is standard input. Who may have signed is said as for gitseal verify.\n" +
+			"sha256:HEX (a file of such a name is ./sha256:HEX), and - is standard input. Who may have\n" +
+			"signed is said as for gitseal verify.\n" +
 			"With --key the signature is by that key, and no certificate is looked for.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "bundle", Usage: "the bundle is in `FILE`"},
@@ -144,24 +145,34 @@ func readPublicKey(file string) (crypto.PublicKey, error) {
 // artifactHashes are the hash functions of a digest on the command line.
 var artifactHashes = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
-// readArtifact reads what name names: standard input, a file, or, where there
-// is no such file, a digest.
+// readArtifact reads what name names: standard input, a digest, or a file. What
+// reads as a digest is one, whatever files there are: who could put a file of
+// that name in the way would else have that verified in its place.
 func readArtifact(e *env, b *verifier.Bundle, name string) (verifier.Artifact, error) {
 	if name == "-" {
 		return b.Artifact(e.stdin)
 	}
+	algorithm, text, _ := strings.Cut(name, ":")
+	hash, known := artifactHashes[algorithm]
+	if digest, err := hex.DecodeString(text); known && err == nil && len(digest) == hash.Size() {
+		return verifier.ArtifactDigest(hash, digest)
+	}
 	f, err := os.Open(name)
+	if known && errors.Is(err, os.ErrNotExist) {
+		return verifier.Artifact{}, fmt.Errorf("%q is neither a file nor a digest: that would be %s: and %d hexadecimal digits", name, algorithm, hex.EncodedLen(hash.Size()))
+	}
 	if err != nil {
-		algorithm, text, _ := strings.Cut(name, ":")
-		if hash, ok := artifactHashes[algorithm]; ok && errors.Is(err, os.ErrNotExist) && len(text) == hex.EncodedLen(hash.Size()) {
-			if digest, hexErr := hex.DecodeString(text); hexErr == nil {
-				return verifier.ArtifactDigest(hash, digest)
-			}
-		}
 		return verifier.Artifact{}, err
 	}
 	defer f.Close() // only read from
 	return b.Artifact(f)
+}
+
+// sameFile reports whether two names are of one file, which is there.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
 // exit returns the exit code.

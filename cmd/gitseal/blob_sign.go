@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"gitseal/internal/cms"
 	sigstore "gitseal/internal/trust"
 	"gitseal/signer"
 	"gitseal/verifier"
@@ -48,6 +51,9 @@ func runSignBlob(c *cli.Context, e *env) (err error) {
 	if c.IsSet("signing-config") != c.IsSet("trusted-root") {
 		return usage("--signing-config and --trusted-root go together")
 	}
+	if sameFile(c.Args().First(), c.String("bundle")) {
+		return usage("--bundle %s would overwrite what is to be signed", c.String("bundle"))
+	}
 	s, err := readSettings(c.Context, e)
 	if err != nil {
 		return err
@@ -55,7 +61,7 @@ func runSignBlob(c *cli.Context, e *env) (err error) {
 	if file := c.String("identity-token"); file != "" {
 		token, err := readToken(file)
 		if err != nil {
-			return fail(exitUsage, err)
+			return err
 		}
 		s.getenv = withToken(s.getenv, token)
 	}
@@ -75,25 +81,37 @@ func runSignBlob(c *cli.Context, e *env) (err error) {
 	if c.IsSet("identity-token") && sig.local != nil {
 		return usage("the local authority takes no identity token: it certifies gitseal.identity or user.email")
 	}
+	out, err := openOutput(e, c.String("bundle"))
+	if err != nil {
+		return err
+	}
+	defer out.abandon()
+	return sig.signBlob(c.Context, s, blob, out)
+}
+
+// signBlob signs, and writes the bundle.
+func (sig *signing) signBlob(ctx context.Context, s *settings, blob *blob, out *output) error {
 	signer, err := sig.signer(s, "")
 	if err != nil {
 		return err
 	}
-	bundle, err := signBlob(c.Context, signer, blob)
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	bundle, allowed, err := newBundle(ctx, signer, blob)
 	if err != nil {
-		return explainSigning("signing "+blob.name, err)
+		return sig.explain("signing "+blob.name, err)
 	}
 
 	// Nothing is written that would not verify.
-	text, result, err := checkBlob(sig.config.Verifier, bundle, blob)
+	text, result, err := checkBlob(sig.config.Verifier, bundle, blob, allowed)
 	if err != nil {
 		return fail(exitUnknown, fmt.Errorf("checking the finished bundle: %w", err), "gitseal doctor")
 	}
-	if err := writeOutput(e, c.String("bundle"), text); err != nil {
+	if err := out.write(text); err != nil {
 		return err
 	}
 	id := result.Certificate.Identity
-	fmt.Fprintf(e.stderr, "gitseal: signed %s as %s (%s)\n", printable(blob.name), uid(id), issuerLabel(id.Issuer))
+	fmt.Fprintf(out.env.stderr, "gitseal: signed %s as %s (%s)\n", printable(blob.name), uid(id), issuerLabel(id.Issuer))
 	return nil
 }
 
@@ -118,7 +136,14 @@ func openBlob(e *env, name string, inToto bool) (*blob, error) {
 	b := &blob{name: name}
 	if !inToto {
 		h := sha256.New()
-		if _, err := io.Copy(h, in); err != nil {
+		begin, err := io.ReadAll(io.LimitReader(in, maxMeaning))
+		if err == nil {
+			err = checkMeaning(begin)
+		}
+		if err == nil {
+			_, err = io.Copy(h, io.MultiReader(bytes.NewReader(begin), in))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 		h.Sum(b.digest[:0])
@@ -135,6 +160,22 @@ func openBlob(e *env, name string, inToto bool) (*blob, error) {
 		return nil, fmt.Errorf("%s: no subject has a digest by SHA-256, SHA-384 or SHA-512", name)
 	}
 	return b, nil
+}
+
+// maxMeaning bounds how much of a file is looked at for what its signature
+// would mean elsewhere. Signed attributes have a hundred bytes.
+const maxMeaning = 1 << 16
+
+// checkMeaning refuses a file whose signature would also be one of something
+// else: its format does not tell the two apart. See docs/verification.md.
+func checkMeaning(begin []byte) error {
+	switch {
+	case bytes.HasPrefix(begin, []byte("DSSEv1 ")):
+		return errors.New("its signature would be one of the attestation that it encodes")
+	case cms.IsSignedAttributes(begin):
+		return errors.New("its signature would be one of the commit whose digest is in it")
+	}
+	return nil
 }
 
 // openBlobSigning opens the instance in force, or the one of the flags.
@@ -158,17 +199,30 @@ func (s *settings) openBlobSigning(c *cli.Context, e *env) (*signing, error) {
 	return s.openRemote(c.Context, e, &remoteInstance{Dir: file, TrustedRoot: t.roots[0], SigningConfig: config})
 }
 
-// readToken reads an identity token from a file.
+// readToken reads an identity token from a file. A token in the place of the
+// file's name, which other programs take, is not repeated.
 func readToken(file string) (string, error) {
+	if isToken(file) {
+		return "", fail(exitUsage, errors.New("--identity-token wants a file, and this is a token: all users of this machine can read it where processes are listed"),
+			"get another token, and export it as "+tokenVariable)
+	}
 	data, err := readFile(file, maxTokenFile)
 	if err != nil {
-		return "", err
+		return "", fail(exitUsage, err)
 	}
 	token := strings.TrimSpace(string(data))
 	if token == "" {
-		return "", fmt.Errorf("reading %s: no identity token in it", file)
+		return "", fail(exitUsage, fmt.Errorf("reading %s: no identity token in it", file))
 	}
 	return token, nil
+}
+
+// isToken reports whether s looks like a JSON web token in compact form: three
+// parts, of which the first is an object in base64 (RFC 7515, section 3.1).
+func isToken(s string) bool {
+	first, _, _ := strings.Cut(s, ".")
+	header, err := base64.RawURLEncoding.DecodeString(first)
+	return err == nil && strings.Count(s, ".") == 2 && strings.HasPrefix(string(header), "{")
 }
 
 // withToken returns an environment in which the identity token is token.
@@ -181,11 +235,11 @@ func withToken(getenv func(string) string, token string) func(string) string {
 	}
 }
 
-// signBlob signs, with a new key, and returns the bundle.
-func signBlob(ctx context.Context, s *signer.Signer, b *blob) (*verifier.Bundle, error) {
+// newBundle signs, with a new key, and returns the bundle and whose it may be.
+func newBundle(ctx context.Context, s *signer.Signer, b *blob) (*verifier.Bundle, verifier.Allowed, error) {
 	cred, err := s.NewCredential(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var sig *signer.BlobSignature
 	bundle := new(verifier.Bundle)
@@ -197,16 +251,15 @@ func signBlob(ctx context.Context, s *signer.Signer, b *blob) (*verifier.Bundle,
 		bundle.Hash, bundle.Digest = crypto.SHA256, b.digest[:]
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bundle.Certificates = [][]byte{sig.Certificate}
 	bundle.Signature, bundle.Entries, bundle.Stamps = sig.Signature, sig.Entries, sig.Tokens
-	return bundle, nil
+	return bundle, cred.Allowed(), nil
 }
 
-// checkBlob writes a bundle as text, and verifies what it wrote. Whom the token
-// speaks for was held against the certificate when that was made.
-func checkBlob(v *verifier.Verifier, b *verifier.Bundle, of *blob) (text []byte, r *verifier.Result, err error) {
+// checkBlob writes a bundle as text, and verifies what it wrote.
+func checkBlob(v *verifier.Verifier, b *verifier.Bundle, of *blob, allowed verifier.Allowed) (text []byte, r *verifier.Result, err error) {
 	if text, err = b.Marshal(); err != nil {
 		return nil, nil, err
 	}
@@ -220,22 +273,15 @@ func checkBlob(v *verifier.Verifier, b *verifier.Bundle, of *blob) (text []byte,
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err = v.VerifyBundle(b, a, verifier.AnyIdentity{})
+	r, err = v.VerifyBundle(b, a, allowed)
 	return text, r, err
 }
 
 // writeOutput writes a file, or standard output if its name is -.
 func writeOutput(e *env, name string, data []byte) error {
-	if name == "-" {
-		e.printf("%s", data)
-		return nil
-	}
-	if err := os.WriteFile(name, data, 0o644); err != nil {
-		var path *os.PathError
-		if errors.As(err, &path) {
-			return fail(exitUsage, err)
-		}
+	out, err := openOutput(e, name)
+	if err != nil {
 		return err
 	}
-	return nil
+	return out.write(data)
 }

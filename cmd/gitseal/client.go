@@ -29,6 +29,9 @@ func (s *settings) client(t *tracer) (*transport.Client, error) {
 		}
 	}
 	for _, v := range files {
+		if err := s.userOnly(v, "say whom to believe that a server is who it says"); err != nil {
+			return nil, err
+		}
 		pem, err := readFile(v.Value, maxCAFile)
 		if err != nil {
 			return nil, fail(exitUsage, fmt.Errorf("reading gitseal.caFile (set in %s): %w", v.Source, err))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -42,7 +43,9 @@ func (s *settings) checkConsistency(ctx context.Context, e *env, t *trust, cfg *
 
 	// What contradicts itself without asking anyone is in the report; the
 	// evidence is in the objects.
+	doubted := make(map[string]bool) // by the origin of checkpoints
 	for _, pair := range cfg.Checkpoints.Forks() {
+		doubted[pair[0].Origin] = true
 		fork := &monitor.ForkError{First: seenIn(&pair[0]), Second: seenIn(&pair[1])}
 		if err := c.save(ctx, fork); err != nil {
 			return nil, err
@@ -58,11 +61,20 @@ func (s *settings) checkConsistency(ctx context.Context, e *env, t *trust, cfg *
 		byLog[checkpoint.LogID] = append(byLog[checkpoint.LogID], seenIn(&checkpoint))
 	}
 	for _, id := range order {
-		if err := c.ask(ctx, id, byLog[id]); err != nil {
+		proven, err := c.ask(ctx, id, byLog[id])
+		if err != nil {
 			return nil, err
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		for _, s := range byLog[id] {
+			doubted[s.Checkpoint.Origin] = doubted[s.Checkpoint.Origin] || !proven
+		}
+	}
+	for origin, doubt := range doubted {
+		if !doubt {
+			audit.Consistent(r, origin)
 		}
 	}
 	return c.hints, nil
@@ -84,23 +96,21 @@ func objectOf(s monitor.Seen) (o report.Object, ok bool) {
 }
 
 // ask holds the checkpoints of one log against those that it shows and that
-// are pinned. That it cannot be told makes the audit incomplete.
-func (c *consistency) ask(ctx context.Context, id [32]byte, seen []monitor.Seen) error {
+// are pinned, and returns whether that proved them to be of one history. That
+// it cannot be told makes the audit incomplete.
+func (c *consistency) ask(ctx context.Context, id [32]byte, seen []monitor.Seen) (proven bool, err error) {
 	name := hex.EncodeToString(id[:])
 	trusted := c.logs.find(id)
 	if trusted == nil {
 		audit.Untold(c.report, "consistency of log "+name, "the trusted root gives no address to ask it at")
-		return nil
+		return false, nil
 	}
 	name = trusted.BaseURL
 	k, err := c.logs.open(ctx, trusted)
 	if err == nil {
-		_, err = c.pins.Update(ctx, k.Log)
-	}
-	if err == nil {
 		progress := newProgress(c.logs.env)
 		progress.verb = "proving checkpoint"
-		err = monitor.CheckAll(ctx, k.Log, seen, progress.update)
+		err = c.pins.CheckAll(ctx, k.Log, seen, progress.update)
 		progress.clear()
 	}
 	var fork *monitor.ForkError
@@ -113,13 +123,13 @@ func (c *consistency) ask(ctx context.Context, id [32]byte, seen []monitor.Seen)
 			}
 		}
 		audit.Fork(c.report, name, object, fmt.Sprintf("%v and %v: %v", fork.First, fork.Second, fork.Err))
-		return c.save(ctx, fork)
+		return false, c.save(ctx, fork)
 	case err != nil:
 		_, message, hints := exitCode(explainLog(err))
 		audit.Untold(c.report, "consistency of log "+name, message)
 		c.hints = append(c.hints, hints...)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // save keeps both checkpoints of a fork, those that objects hold as they stand
@@ -127,7 +137,7 @@ func (c *consistency) ask(ctx context.Context, id [32]byte, seen []monitor.Seen)
 func (c *consistency) save(ctx context.Context, fork *monitor.ForkError) error {
 	for _, s := range []*monitor.Seen{&fork.First, &fork.Second} {
 		if object, ok := objectOf(*s); ok && s.Note == nil {
-			s.Note = c.note(ctx, object)
+			s.Note = c.note(ctx, object, s.Checkpoint)
 		}
 	}
 	if err := c.pins.SaveEvidence(fork); err != nil {
@@ -139,40 +149,72 @@ func (c *consistency) save(ctx context.Context, fork *monitor.ForkError) error {
 	return nil
 }
 
-// note returns the signed checkpoint in an object's signature; nil if it is
-// not to be had, as of a tag that a merge commit only quotes.
-func (c *consistency) note(ctx context.Context, o report.Object) []byte {
+// note returns the signed checkpoint that an object's signature was proven by:
+// the one in it or, where no entry is, the one that is kept with the entry. It
+// is nil if it is not to be had, as of a tag that a merge commit only quotes.
+func (c *consistency) note(ctx context.Context, o report.Object, want tlog.Checkpoint) []byte {
 	object, err := c.repo.Object(ctx, o.OID)
 	if err != nil || object.Verify(c.repo.ObjectFormat()) != nil {
 		return nil
 	}
+	message, err := readCMS(object, c.repo.ObjectFormat())
+	if err != nil {
+		return nil
+	}
+	var all []*tlog.Entry
+	if value, err := message.Signer.UnsignedAttribute(cms.OIDLogEntry); err == nil && value != nil {
+		if pb, err := cms.OctetString(value); err == nil {
+			if entry, err := tlog.ParseEntry(pb); err == nil {
+				all = append(all, entry)
+			}
+		}
+	}
+	if store, err := c.logs.settings.entryStore(); err == nil {
+		for _, der := range message.Certificates {
+			all = append(all, store.Get(sha256.Sum256(der)).Entries...)
+		}
+	}
+	for _, e := range all {
+		if e.Proof != nil && c.signed(e.Proof.Checkpoint, want) {
+			return e.Proof.Checkpoint
+		}
+	}
+	return nil
+}
+
+// signed reports whether a note is that checkpoint, signed by a log that we
+// trust: others are no evidence.
+func (c *consistency) signed(note []byte, want tlog.Checkpoint) bool {
+	s, err := tlog.ParseCheckpoint(note)
+	if err != nil || s.Checkpoint.Origin != want.Origin || s.Checkpoint.Size != want.Size || s.Checkpoint.Root != want.Root {
+		return false
+	}
+	for _, root := range c.logs.trust.roots {
+		for _, log := range root.TLogs {
+			if s.Verify(log.PublicKey, log.KeyID) == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readCMS reads the CMS message in the signature of a commit or tag.
+func readCMS(o gitutil.Object, format gitutil.Format) (*cms.SignedData, error) {
 	split := gitutil.SplitCommit
-	if object.Type == "tag" {
+	if o.Type == "tag" {
 		split = gitutil.SplitTag
 	}
-	s, err := split(object.Data, c.repo.ObjectFormat())
+	s, err := split(o.Data, format)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	der, _, err := cms.Dearmor(s.Signature)
+	if err == nil && cms.IsIndefinite(der) {
+		der, err = cms.FromBER(der)
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	message, err := cms.Parse(der)
-	if err != nil {
-		return nil
-	}
-	value, err := message.Signer.UnsignedAttribute(cms.OIDLogEntry)
-	if err != nil {
-		return nil
-	}
-	pb, err := cms.OctetString(value)
-	if err != nil {
-		return nil
-	}
-	entry, err := tlog.ParseEntry(pb)
-	if err != nil || entry.Proof == nil {
-		return nil
-	}
-	return entry.Proof.Checkpoint
+	return cms.Parse(der)
 }

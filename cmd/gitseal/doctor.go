@@ -7,12 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"gitseal/fakeca"
 	"gitseal/gitutil"
 )
 
@@ -21,8 +20,9 @@ func doctorCommand(e *env) *cli.Command {
 		Name:  "doctor",
 		Usage: "say what is set, where, and whether signing and verifying work now",
 		Description: "Prints every setting with its source, checks that git is set up, and makes and verifies a\n" +
-			"test signature, which adds an entry to the local log. Where servers sign it does that only\n" +
-			"with --sign, for their log keeps it for ever. Exits 2 if anything needs mending.",
+			"test signature, which adds an entry to the local log. Where servers sign it asks each whether\n" +
+			"it is there, looks at the identity token, which it sends to nobody, and makes a signature\n" +
+			"only with --sign, for their log keeps it for ever. Exits 2 if anything needs mending.",
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "sign", Usage: "make a test signature with the instance's servers, too"}},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -61,9 +61,11 @@ func (d *doctor) hint(hint string) {
 // err reports an error with the hint that goes with it.
 func (d *doctor) err(err error) {
 	_, message, hints := exitCode(err)
-	d.fail("", "%s", message)
+	d.fail("", "%s", strings.TrimSuffix(message, "."))
 	for _, hint := range hints {
-		d.hint(hint)
+		if !strings.HasPrefix(hint, askDoctor) {
+			d.hint(hint)
+		}
 	}
 }
 
@@ -103,26 +105,31 @@ func (d *doctor) settings(s *settings) {
 		d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
 	}
 	print(s.lookup("gitseal.instance", "local"))
-	for _, key := range serviceSettings {
+	for _, key := range append(slices.Clone(serviceSettings), "gitseal.clientID", "gitseal.progress", "gitseal.trace") {
 		if v, err := s.lookup(key, ""); err != nil || v.Value != "" {
 			print(v, err)
 		}
 	}
-	print(s.authorityDir())
+	// With servers it is the token that says who signs.
+	if in, err := s.instance(); err == nil && in.hasAuthority() {
+		print(s.authorityDir())
+		if who, err := s.identity(""); err != nil {
+			d.err(err)
+		} else {
+			d.line("set ", "identity = %s (%s of %s)", who.Value, who.Key, who.Source)
+		}
+	}
 	print(s.policyFile())
 	_, v, err := s.anyIdentity()
 	print(v, err)
-	if who, err := s.identity(""); err != nil {
-		d.err(err)
-	} else {
-		d.line("set ", "identity = %s (%s of %s)", who.Value, who.Key, who.Source)
-	}
-	roots, err := s.paths("gitseal.trustedRoot")
-	if err != nil {
-		d.err(err)
-	}
-	for _, v := range roots {
-		print(v, nil)
+	for _, key := range []string{"gitseal.trustedRoot", "gitseal.caFile"} {
+		all, err := s.paths(key)
+		if err != nil {
+			d.err(err)
+		}
+		for _, v := range all {
+			print(v, nil)
+		}
 	}
 }
 
@@ -246,51 +253,5 @@ func (d *doctor) repository(s *settings) {
 			return // stale would have said it
 		}
 		d.ok("trust was updated %s, and is good until %s", formatTime(last.UpdatedAt), formatTime(last.Expires))
-	}
-}
-
-// sign makes a signature and verifies it, as git would have it done.
-func (d *doctor) sign(ctx context.Context, s *settings) {
-	ctx, cancel := context.WithTimeout(ctx, signTimeout)
-	defer cancel()
-	sig, err := s.openSigning(ctx, d.env)
-	if err != nil {
-		d.err(err)
-		return
-	}
-	defer sig.Close() // what it has released is durable
-	if sig.local == nil && !d.signs {
-		d.ok("would sign with %s", strings.Join(sig.servers, ", "))
-		d.line("note", "no test signature made: the log would keep it")
-		d.hint("gitseal doctor --sign")
-		return
-	}
-	sign, err := sig.signer(s, "")
-	if err != nil {
-		d.err(err)
-		return
-	}
-	payload := []byte("gitseal doctor\n")
-	begin := time.Now()
-	made, err := sign.Sign(ctx, payload)
-	if err != nil {
-		hint := "check the clock, and that the authority's directory can be written"
-		if errors.Is(err, fakeca.ErrCorrupt) {
-			hint = replaceAuthority
-		}
-		d.fail(hint, "signing does not work: %v", err)
-		return
-	}
-	took := time.Since(begin)
-	id := made.Result.Certificate.Identity
-	d.ok("signing works: as %s (%s), entry %d, in %.1f ms", printable(id.Subject), issuerLabel(id.Issuer), made.Result.Log.Index, float64(took.Microseconds())/1000)
-	verdict, err := judge(ctx, d.env, payload, made.Armored)
-	switch {
-	case err != nil:
-		d.err(err)
-	case verdict.exit != exitGood:
-		d.fail(verdict.hint, "verifying what you sign: %s", strings.Join(verdict.lines, "; "))
-	default:
-		d.ok("verifying works: what you sign is good")
 	}
 }

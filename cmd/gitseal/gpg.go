@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -50,7 +51,46 @@ func runGit(ctx context.Context, e *env, args []string) error {
 	case call.verify:
 		return call.runVerify(ctx, e)
 	}
-	return call.runSign(ctx, e)
+	if err = call.runSign(ctx, e); err != nil {
+		tellTerminal(ctx, e, err)
+	}
+	return err
+}
+
+// tellTerminal says why nothing was signed on the terminal, if there is one and
+// nobody would know otherwise: git before 2.40 keeps to itself what its signing
+// program writes to stderr (gpg-interface.c, sign_buffer_gpg), and says only
+// that gpg has failed.
+func tellTerminal(ctx context.Context, e *env, err error) {
+	if isTerminal(e.stderr) || !gitKeepsStderr(ctx) {
+		return
+	}
+	if s, err := readSettings(ctx, e); err == nil {
+		// Where that is off, the terminal belongs to another.
+		if on, _, err := s.flag("gitseal.progress", true); err == nil && !on {
+			return
+		}
+	}
+	tty, ttyErr := openTerminal()
+	if ttyErr != nil {
+		return // nobody is watching
+	}
+	defer tty.Close() // nothing was to be kept
+	_, message, hints := exitCode(err)
+	writeError(tty, message, hints)
+}
+
+// gitKeepsStderr reports whether git is older than 2.40.
+func gitKeepsStderr(ctx context.Context) bool {
+	out, err := exec.CommandContext(ctx, "git", "version").Output()
+	if err != nil {
+		return false
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "git version %d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major < 2 || major == 2 && minor < 40
 }
 
 // Hints of a signing call.
@@ -85,7 +125,7 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	}
 	made, err := sign.Sign(ctx, payload)
 	if err != nil {
-		return explainSigning("signing as git asked", err)
+		return sig.explain("signing as git asked", err)
 	}
 	if _, err := e.stdout.Write(made.Armored); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)

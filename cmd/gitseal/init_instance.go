@@ -58,6 +58,9 @@ func setUpInstance(c *cli.Context, e *env, s *settings) (changes [][2]string, si
 		return changes, true, s.setUpAuthority(e, in)
 	}
 	signs, err = s.setUpServers(c.Context, e, in)
+	if err == nil && chosen != nil {
+		err = s.know(chosen)
+	}
 	return changes, signs, err
 }
 

@@ -159,18 +159,15 @@ func (s *settings) policy(file string) (*policy.Policy, string, error) {
 
 // readFile reads a regular file of bounded size.
 func readFile(name string, limit int64) ([]byte, error) {
+	// Before it is opened: to open a pipe is to wait for its other end.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading %s: not a regular file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading %s: not a regular file", name)
-	}
 	return readLimited(f, limit, name)
 }
 

@@ -19,7 +19,7 @@ import (
 // what the body says is as true as who wrote it.
 type entryJSON struct {
 	Log            string      `json:"log"`
-	Index          int64       `json:"index"`
+	Index          int64       `json:"index"`        // of Rekor v1 a claim, unless a promise was checked
 	ID             string      `json:"id,omitempty"` // of Rekor v1
 	Tree           *treeJSON   `json:"tree,omitempty"`
 	IntegratedTime string      `json:"integratedTime,omitempty"`
@@ -84,7 +84,12 @@ func (k *knownLog) byIndex(ctx context.Context, index int64) (*entryJSON, error)
 	if err != nil {
 		return nil, noEntry(err)
 	}
-	return k.verified(e)
+	entry, err := k.verified(e)
+	if err == nil && entry.IntegratedTime == "" {
+		// Its proof is of its place in a tree. Another entry's would do.
+		return nil, fmt.Errorf("log %s: entry %d comes without the log's promise, so nothing says that it has this index", k.Name(), index)
+	}
+	return entry, err
 }
 
 // byID returns the entry of a Rekor v1 log with that id.

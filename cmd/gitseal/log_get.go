@@ -64,17 +64,21 @@ func runLogGet(c *cli.Context, e *env) error {
 	default:
 		entries, err = logs.byRevision(c.Context, arg, c.IsSet("log"))
 	}
-	if errors.Is(err, errNoEntry) {
-		return fail(exitFinding, err)
-	}
-	if err != nil {
+	none := errors.Is(err, errNoEntry)
+	if err != nil && !none {
 		return explainLog(err)
 	}
+	if none {
+		entries, err = []*entryJSON{}, fail(exitFinding, err)
+	}
 	if asJSON {
-		return writeJSON(e, struct {
+		if err := writeJSON(e, struct {
 			Schema  string       `json:"schema"`
 			Entries []*entryJSON `json:"entries"`
-		}{"gitseal.log-get/1", entries})
+		}{"gitseal.log-get/1", entries}); err != nil {
+			return err
+		}
+		return err
 	}
 	for i, entry := range entries {
 		if i > 0 {
@@ -82,7 +86,7 @@ func runLogGet(c *cli.Context, e *env) error {
 		}
 		e.printf("%s", joinLines(entry.lines()))
 	}
-	return nil
+	return err
 }
 
 // isEntryID reports whether an argument is the id of an entry of Rekor v1: 64

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -14,10 +13,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/gitutil"
-	"gitseal/internal/cms"
 	"gitseal/internal/rekor"
 	"gitseal/monitor"
 	"gitseal/verifier"
+	"gitseal/verifier/audit"
 )
 
 func logSearchCommand(e *env) *cli.Command {
@@ -176,12 +175,15 @@ func loggedDigests(o gitutil.Object, format gitutil.Format) ([][]byte, error) {
 	if s.Kind() != "x509" {
 		return digests, nil
 	}
-	// What cannot be read was not logged by anyone who could read it.
-	der, _, err := cms.Dearmor(s.Signature)
-	if err != nil {
-		return digests, nil
+	if format != gitutil.SHA1 {
+		// gitsign logs the id that it would have in a SHA-1 repository.
+		if object, err := audit.EntryObject(s.Payload, s.Signature); err == nil {
+			other := sha256.Sum256([]byte(object))
+			digests = append(digests, other[:])
+		}
 	}
-	message, err := cms.Parse(der)
+	// What cannot be read was not logged by anyone who could read it.
+	message, err := readCMS(o, format)
 	if err != nil {
 		return digests, nil
 	}
@@ -230,101 +232,4 @@ func (k *knownLog) searchV1(ctx context.Context, q question) ([]*entryJSON, erro
 		return nil, err
 	}
 	return slices.DeleteFunc(entries, func(e *entryJSON) bool { return !q.matches(&e.Record) }), nil
-}
-
-// searchIndex brings the index of a tiled log up to date, against a checkpoint
-// that continues the pinned one, and searches that.
-func (l *logs) searchIndex(ctx context.Context, k *knownLog, q question) ([]*entryJSON, error) {
-	pins, err := l.settings.pins()
-	if err != nil {
-		return nil, err
-	}
-	sights, err := pins.Update(ctx, k.Log)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := l.settings.logIndexes()
-	if err != nil {
-		return nil, err
-	}
-	index, err := monitor.OpenIndex(dir, k.Log)
-	if err != nil {
-		return nil, err
-	}
-	defer index.Close() // what it has read is durable
-	shown := sights[0].Shown
-	update := func() error {
-		progress := newProgress(l.env)
-		progress.verb = "reading"
-		defer progress.clear()
-		err := index.Update(ctx, shown, func(size uint64) { progress.update(int(size), int(shown.Checkpoint.Size)) })
-		var fork *monitor.ForkError
-		if errors.As(err, &fork) {
-			return errors.Join(err, pins.SaveEvidence(fork))
-		}
-		return err
-	}
-	if err := update(); err != nil {
-		return nil, err
-	}
-	records, unreadable, err := scan(index, &q)
-	if err != nil {
-		// Damaged on the disk: it can be made again.
-		if err = index.Reset(); err == nil {
-			err = update()
-		}
-		if err == nil {
-			records, unreadable, err = scan(index, &q)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if unreadable > 0 && q.certificate == nil {
-		l.env.printError(fmt.Sprintf("log %s: %s could not be read, and may be anyone's", k.Name(), count(unreadable, "entry", "entries")), nil)
-	}
-	return k.prove(ctx, shown, records)
-}
-
-// scan returns the records that match, and how many entries could not be read
-// whole.
-func scan(index *monitor.Index, q *question) (found []monitor.Record, unreadable int, err error) {
-	for r, err := range index.Records() {
-		if err != nil {
-			return nil, 0, err
-		}
-		if r.Problem != "" {
-			unreadable++
-		}
-		if out := newRecordJSON(r); q.matches(&out) {
-			found = append(found, r)
-		}
-	}
-	return found, unreadable, nil
-}
-
-// prove reads the entries of records again, from the log, so that what is
-// shown does not rest on the index.
-func (k *knownLog) prove(ctx context.Context, shown monitor.Seen, records []monitor.Record) ([]*entryJSON, error) {
-	checkpoint := shown.Checkpoint
-	tree, err := rekor.NewTree(k.fetch, checkpoint.Size, checkpoint.Root)
-	if err != nil {
-		return nil, err
-	}
-	var all []*entryJSON
-	var bundle [][]byte
-	at := ^uint64(0) // the number of bundle
-	for _, r := range records {
-		if r.Index >= checkpoint.Size {
-			continue // of a later checkpoint than the one that the log shows now
-		}
-		if n := r.Index / rekor.TileWidth; n != at {
-			if bundle, err = tree.Entries(ctx, n); err != nil {
-				return nil, fmt.Errorf("log %s: %w", k.Name(), err)
-			}
-			at = n
-		}
-		all = append(all, k.newEntry(r.Index, bytes.Clone(bundle[r.Index%rekor.TileWidth]), shown))
-	}
-	return all, nil
 }

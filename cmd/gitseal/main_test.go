@@ -190,6 +190,8 @@ func TestEnvName(t *testing.T) {
 		{"gitseal.policy", "GITSEAL_POLICY"},
 		{"gitseal.anyIdentity", "GITSEAL_ANY_IDENTITY"},
 		{"gitseal.trustedRoot", "GITSEAL_TRUSTED_ROOT"},
+		{"gitseal.clientID", "GITSEAL_CLIENT_ID"},
+		{"gitseal.timestampServerURL", "GITSEAL_TIMESTAMP_SERVER_URL"},
 	} {
 		if got := envName(test.key); got != test.want {
 			t.Errorf("envName(%s) = %s, want %s", test.key, got, test.want)

@@ -127,7 +127,7 @@ type signatureJSON struct {
 
 type identityJSON struct {
 	Subject     string `json:"subject"`
-	SubjectType string `json:"subjectType"`
+	SubjectType string `json:"subjectType,omitempty"` // not of what logs say
 	Issuer      string `json:"issuer"`
 }
 
@@ -270,11 +270,12 @@ func (j *judged) lines() []string {
 	return lines
 }
 
-// hint returns what to do next about the object, or "". A signer is to be
-// allowed only where the user's own policy is what does not know them.
-func (j *judged) hint(ownPolicy bool) string {
+// hint returns what to do next about the object, or "": what hints has for its
+// class, in which OID is its id. A signer is to be allowed only where the
+// user's own policy is what does not know them.
+func (j *judged) hint(hints func(verifier.Class) string, ownPolicy bool) string {
 	if j.Class != verifier.IdentityNotAllowed {
-		return strings.ReplaceAll(report.Hint(j.Class), "OID", j.object.OID)
+		return strings.ReplaceAll(hints(j.Class), "OID", j.object.OID)
 	}
 	var not *policy.NotAllowedError
 	if ownPolicy && j.Result != nil && j.Failure != nil && errors.As(j.Failure, &not) && not.Reason == policy.UnknownIdentity {

@@ -31,6 +31,9 @@ func (s *settings) signingInstance(ctx context.Context, e *env) (*remoteInstance
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkInstance(in); err != nil {
+		return nil, err
+	}
 	stale, err := in.stale(e.now())
 	if err != nil {
 		return nil, err
@@ -153,6 +156,10 @@ func (in *instance) lastUpdate() (*sigstore.Update, error) {
 	return update, nil
 }
 
+// maxClockError is by how much a clock may be set back without notice, as time
+// servers do.
+const maxClockError = 5 * time.Minute
+
 // stale says why the instance's trust has to be updated before anything is
 // signed with it; "" if it is fresh, or if there is nothing to update it from.
 func (in *instance) stale(now time.Time) (string, error) {
@@ -163,7 +170,13 @@ func (in *instance) stale(now time.Time) (string, error) {
 	case update == nil && in.setting.Value == sigstoreName:
 		return "trust is only " + builtInSource, nil
 	case update == nil:
+		if _, err := os.Lstat(filepath.Join(in.dir, tufRootFile)); !errors.Is(err, fs.ErrNotExist) {
+			return "", fail(exitUsage, fmt.Errorf("instance %s is from a TUF repository, but %s, which says how fresh it is, is not there", in.dir, tufFile), setUpRepository)
+		}
 		return "", nil
+	case update.UpdatedAt.Sub(now) > maxClockError:
+		// Set back, a clock makes what has expired look fresh.
+		return "trust was updated on " + formatTime(update.UpdatedAt) + ", which this machine's clock has not reached", nil
 	case now.After(update.Expires):
 		return "trust expired on " + formatTime(update.Expires), nil
 	}

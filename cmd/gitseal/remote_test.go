@@ -154,6 +154,42 @@ func TestSigningNoticesFilesThatAreNotThoseOfTheUpdate(t *testing.T) {
 	}
 }
 
+// TestSigningNoticesAClockThatWasSetBack: what has expired looks fresh to it.
+func TestSigningNoticesAClockThatWasSetBack(t *testing.T) {
+	in := newTUFInstance(t)
+	before := in.last()
+	in.at(-4 * time.Minute) // as time servers do
+	if _, err := in.sign(); err != nil || in.last().UpdatedAt != before.UpdatedAt {
+		t.Fatalf("signingInstance = %v, updated at %v; want no update", err, in.last().UpdatedAt)
+	}
+	in.at(-2 * time.Minute)
+	if _, err := in.sign(); err != nil || in.last().UpdatedAt == before.UpdatedAt {
+		t.Fatalf("signingInstance = %v, updated at %v; want an update", err, in.last().UpdatedAt)
+	}
+	in.at(-time.Hour)
+	if err := os.RemoveAll(in.disk); err != nil {
+		t.Fatal(err)
+	}
+	_, err := in.sign()
+	if code, message, _ := exitCode(err); code != exitUnknown || !strings.Contains(message, "which this machine's clock has not reached") {
+		t.Errorf("signingInstance = %v, exit code %d; want a refusal", err, code)
+	}
+}
+
+// TestSigningNoticesThatTheRecordIsGone: without it nothing says when the trust
+// expires, and that must not mean never.
+func TestSigningNoticesThatTheRecordIsGone(t *testing.T) {
+	in := newTUFInstance(t)
+	if err := os.Remove(filepath.Join(in.dir, tufFile)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := in.sign()
+	code, message, hints := exitCode(err)
+	if code != exitUsage || !strings.Contains(message, "is from a TUF repository, but "+tufFile) || len(hints) != 1 {
+		t.Errorf("signingInstance = %v, exit code %d, hints %q; want a refusal", err, code, hints)
+	}
+}
+
 func TestSigningWithSigstoreNeedsMoreThanWhatIsBuiltIn(t *testing.T) {
 	vars := map[string]string{"GITSEAL_INSTANCE": sigstoreName, "XDG_DATA_HOME": t.TempDir(), "PATH": ""}
 	getenv := func(name string) string { return vars[name] }
@@ -298,5 +334,29 @@ func TestLimitedBuffer(t *testing.T) {
 	}
 	if b.String() != "abc" {
 		t.Errorf("buffer = %q, want abc", b.String())
+	}
+}
+
+// TestServersAreNotAskedOnAnAssumption: what git's configuration says of them is
+// not known while it is read.
+func TestServersAreNotAskedOnAnAssumption(t *testing.T) {
+	in := newTUFInstance(t)
+	in.at(25 * time.Hour) // its trust has expired, and would be updated
+	if err := os.RemoveAll(in.disk); err != nil {
+		t.Fatal(err)
+	}
+	in.settings.assumed = true
+	if sig, err := in.settings.openSigning(context.Background(), in.env); !errors.Is(err, errAssumed) {
+		t.Errorf("openSigning = %v, %v, want %v", sig, err, errAssumed)
+	}
+	var calls []bool
+	_, got, err := withSettings(context.Background(), in.env, func(s *settings) (int, error) {
+		if calls = append(calls, s.assumed); s.assumed {
+			return 1, fmt.Errorf("doing it: %w", errAssumed)
+		}
+		return 2, nil
+	})
+	if err != nil || got != 2 || fmt.Sprint(calls) != "[true false]" {
+		t.Errorf("withSettings = %d, %v after calls with assumed %v; want 2 of the second", got, err, calls)
 	}
 }

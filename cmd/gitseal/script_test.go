@@ -16,7 +16,7 @@ import (
 // TestMain lets the scripts run this test binary as gitseal and gitseal-tuf: it
 // stands on the PATH under those names, so that git can call it too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel})
+	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel, "fed": fed})
 }
 
 // TestScripts runs testdata/script/*.txtar, one file for one story. Each has a
@@ -67,6 +67,7 @@ func setUpScript(e *testscript.Env) error {
 		"GIT_CONFIG_GLOBAL="+config,
 		"GIT_CEILING_DIRECTORIES="+e.WorkDir,
 		"GIT_TERMINAL_PROMPT=0",
+		"GITSEAL_PROGRESS=false", // or failures are told on the terminal of who runs the tests
 		"GIT_EDITOR=true",
 		"GIT_MERGE_AUTOEDIT=no",
 		"GORACE=atexit_sleep_ms=0", // a program built with -race waits a second otherwise

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net/url"
+	"strings"
 
 	sigstore "gitseal/internal/trust"
 	"gitseal/verifier"
@@ -25,6 +26,11 @@ func (s *settings) services(config *sigstore.SigningConfig, root *verifier.Trust
 		}
 		if u, err := url.Parse(v.Value); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return nil, usage("reading %s (set in %s): %q is not an http or https URL", v.Key, v.Source, v.Value)
+		}
+		if key == "gitseal.fulcio" {
+			if err := s.checkFulcio(v, config, root); err != nil {
+				return nil, err
+			}
 		}
 		return []sigstore.Service{{URL: v.Value, MajorAPIVersion: version}}, nil
 	}
@@ -74,7 +80,7 @@ func (s *settings) rekorVersion(address string, root *verifier.TrustedRoot) (uin
 	}
 	for _, log := range root.TLogs {
 		// The id of a Rekor v1 log is the hash of its key alone.
-		if id := sha256.Sum256(log.SPKI); log.BaseURL == address && !bytes.Equal(log.KeyID, id[:]) {
+		if id := sha256.Sum256(log.SPKI); strings.TrimRight(log.BaseURL, "/") == strings.TrimRight(address, "/") && !bytes.Equal(log.KeyID, id[:]) {
 			return 2, nil
 		}
 	}

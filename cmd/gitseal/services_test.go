@@ -36,6 +36,8 @@ func TestServicesOfSettings(t *testing.T) {
 			&sigstore.SigningConfig{CAs: one("https://mine.example", 1), TLogs: own.TLogs, TLogConfig: all, TSAs: own.TSAs, TSAConfig: all}},
 		{"the trusted root knows the version", map[string]string{"GITSEAL_REKOR": "https://two.example"}, nil,
 			&sigstore.SigningConfig{TLogs: one("https://two.example", 2), TLogConfig: any}},
+		{"a slash at the end is no other log", map[string]string{"GITSEAL_REKOR": "https://two.example/"}, nil,
+			&sigstore.SigningConfig{TLogs: one("https://two.example/", 2), TLogConfig: any}},
 		{"a log with the plain key id speaks version 1", map[string]string{"GITSEAL_REKOR": "https://one.example"}, nil,
 			&sigstore.SigningConfig{TLogs: one("https://one.example", 1), TLogConfig: any}},
 		{"an unknown log speaks version 1", map[string]string{"GITSEAL_REKOR": "https://other.example"}, nil,

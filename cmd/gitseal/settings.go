@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +31,12 @@ type settings struct {
 	git    gitutil.GitConfig
 	getenv func(string) string
 	asked  []string // the keys that were looked for in git
+	// assumed is set while git is still read, and nothing in it is known.
+	assumed bool
 }
+
+// errAssumed ends what must not be done before git's configuration is known.
+var errAssumed = errors.New("the configuration is not read yet")
 
 // readSettings reads git's configuration with one child process.
 func readSettings(ctx context.Context, e *env) (*settings, error) {
@@ -46,7 +52,7 @@ func readSettings(ctx context.Context, e *env) (*settings, error) {
 // To read git's configuration takes a process, which takes as long as all the
 // rest. So meanwhile f is run as if nothing were configured, which is how it
 // mostly is; that counts if nothing that f looked for turns out to be set. f
-// must change nothing.
+// must change nothing; it returns errAssumed where it would have to.
 func withSettings[T any](ctx context.Context, e *env, f func(*settings) (T, error)) (*settings, T, error) {
 	var configured *settings
 	var configErr error
@@ -55,14 +61,14 @@ func withSettings[T any](ctx context.Context, e *env, f func(*settings) (T, erro
 		defer close(read)
 		configured, configErr = readSettings(ctx, e)
 	}()
-	assumed := &settings{getenv: e.getenv}
+	assumed := &settings{getenv: e.getenv, assumed: true}
 	result, err := f(assumed)
 	<-read
 	if configErr != nil {
 		var none T
 		return nil, none, configErr
 	}
-	if !assumed.agree(configured.git) {
+	if !assumed.agree(configured.git) || errors.Is(err, errAssumed) {
 		result, err = f(configured)
 	}
 	return configured, result, err
@@ -83,12 +89,15 @@ func (s *settings) agree(git gitutil.GitConfig) bool {
 }
 
 // envName returns the variable that overrides a key: GITSEAL_ANY_IDENTITY for
-// gitseal.anyIdentity.
+// gitseal.anyIdentity. Capitals in a row are one word: GITSEAL_CLIENT_ID is for
+// gitseal.clientID.
 func envName(key string) string {
 	var b strings.Builder
 	b.WriteString("GITSEAL_")
+	capital := true
 	for _, r := range strings.TrimPrefix(key, "gitseal.") {
-		if r >= 'A' && r <= 'Z' {
+		before := capital
+		if capital = r >= 'A' && r <= 'Z'; capital && !before {
 			b.WriteByte('_')
 		}
 		b.WriteString(strings.ToUpper(string(r)))

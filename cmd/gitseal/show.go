@@ -35,6 +35,9 @@ func runShow(c *cli.Context, e *env) error {
 	if !c.Bool("bundle") && (c.IsSet("output") || c.IsSet("artifact")) || c.Bool("bundle") && c.IsSet("format") {
 		return usage("--output and --artifact go with --bundle, and --format does not")
 	}
+	if artifact := c.String("artifact"); artifact == bundleOutput(c) || sameFile(artifact, bundleOutput(c)) {
+		return usage("--output and --artifact name one place for two things")
+	}
 	settings, err := readSettings(c.Context, e)
 	if err != nil {
 		return err
@@ -86,6 +89,9 @@ func runShow(c *cli.Context, e *env) error {
 	}
 	if err != nil {
 		return err
+	}
+	if hint := trust.outdated(j.Class, e.now()); hint != "" && !asJSON {
+		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
 	}
 	return quiet(j.exit())
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -37,8 +39,14 @@ func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object,
 		return err
 	}
 	b, artifact, err := v.Bundle(split.Payload, split.Signature, verifier.AnyIdentity{})
+	var verr *verifier.VerifyError
+	if errors.As(err, &verr) && verr.Class == verifier.NotLogged {
+		// It is valid by an entry from elsewhere, which is of another
+		// signature: the one over the object's id.
+		return fail(exitUnknown, fmt.Errorf("%s %s: the log recorded its id and not this signature, of which no bundle can be made", o.Type, o.OID))
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s %s: %w", o.Type, o.OID, err)
 	}
 	text, err := b.Marshal()
 	if err != nil {
@@ -61,9 +69,8 @@ func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object,
 			return err
 		}
 	}
-	file := c.String("output")
-	if file == "" {
-		file = "-"
-	}
-	return writeOutput(e, file, text)
+	return writeOutput(e, bundleOutput(c), text)
 }
+
+// bundleOutput returns where the bundle goes; "-" is standard output.
+func bundleOutput(c *cli.Context) string { return cmp.Or(c.String("output"), "-") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"gitseal/fakeca"
 	"gitseal/signer"
@@ -16,7 +17,7 @@ import (
 type signing struct {
 	config  signer.Config
 	local   *fakeca.Authority // nil: servers sign
-	servers []string          // their URLs
+	remote  *remoteSigning    // nil: the local authority signs
 	spinner *spinner
 	trace   *tracer
 }
@@ -32,7 +33,16 @@ func (s *settings) openSigning(ctx context.Context, e *env) (*signing, error) {
 	if in.hasAuthority() {
 		return in.openLocal(e)
 	}
+	if s.assumed {
+		// Servers are asked for nothing, an update least of all, that the
+		// configuration may have them not asked for.
+		return nil, errAssumed
+	}
 	remote, err := s.signingInstance(ctx, e)
+	if _, _, hints := exitCode(err); len(hints) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return nil, fail(exitUsage, fmt.Errorf("no instance is set up in %s (gitseal.instance, set in %s): %w", in.dir, in.setting.Source, err),
+			setUp+" --instance DIR   # or a TUF repository's URL")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +87,7 @@ func (s *settings) openRemote(ctx context.Context, e *env, remote *remoteInstanc
 	if err != nil {
 		return nil, fail(exitUsage, fmt.Errorf("instance %s: %w", remote.Dir, err), "gitseal trust show", "gitseal trust update")
 	}
-	sig.servers = servers.URLs()
+	sig.remote = &remoteSigning{client, config, remote.TrustedRoot, servers.URLs()}
 	servers.Connect(ctx)
 	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{remote.TrustedRoot}})
 	if err != nil {
@@ -116,9 +126,14 @@ func (sig *signing) signer(s *settings, key string) (*signer.Signer, error) {
 		}
 		cfg.Tokens = localTokens{sig.local, who.Value}
 	} else {
-		cfg.Tokens = envToken{s.getenv}
+		cfg.Tokens = sig.token(s)
 	}
 	return signer.New(cfg)
+}
+
+// token returns where the identity token for servers comes from.
+func (sig *signing) token(s *settings) envToken {
+	return envToken{s.getenv, sig.config.Now, sig.config.Audience}
 }
 
 // Close ends the spinner and the trace, and closes the local authority.
@@ -129,36 +144,4 @@ func (sig *signing) Close() error {
 		return sig.local.Close()
 	}
 	return nil
-}
-
-// tokenVariable holds the identity token to sign with.
-const tokenVariable = "SIGSTORE_ID_TOKEN"
-
-// errNoToken says that nobody vouches for the signer.
-var errNoToken = errors.New(tokenVariable + " is not set")
-
-// envToken is the identity token in the environment.
-type envToken struct {
-	getenv func(string) string
-}
-
-func (t envToken) Token(context.Context) (string, error) {
-	token := t.getenv(tokenVariable)
-	if token == "" {
-		return "", errNoToken
-	}
-	return token, nil
-}
-
-// explainSigning gives the exit code and the next command for a signature that
-// could not be made.
-func explainSigning(what string, err error) error {
-	err = fmt.Errorf("%s: %w", what, err)
-	switch {
-	case errors.Is(err, fakeca.ErrCorrupt):
-		return fail(exitEquivocation, err, replaceAuthority)
-	case errors.Is(err, errNoToken):
-		return fail(exitUsage, err, "export "+tokenVariable+`="$(...)"   # an identity token for audience sigstore, from your OpenID Connect provider`)
-	}
-	return fail(exitUnknown, err, "gitseal doctor")
 }

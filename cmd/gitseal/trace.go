@@ -55,6 +55,9 @@ func (s *settings) trace(e *env) (*tracer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.userOnly(v, "say which file is written to"); err != nil {
+		return nil, err
+	}
 	t.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fail(exitUsage, fmt.Errorf("opening the trace (gitseal.trace, set in %s): %w", v.Source, err))

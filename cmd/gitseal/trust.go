@@ -103,15 +103,38 @@ func (t *trust) age(now time.Time) string {
 	return ""
 }
 
-// hint returns what to do about a signature of a class. One that names a log
-// or an authority that the trusted root does not have may be good under a
-// newer trusted root.
-func (t *trust) hint(class verifier.Class, now time.Time) string {
+// outdated returns the command under which a signature of a class may become
+// good: one that names a log or an authority that the trusted root does not
+// have may be good under a newer one. It is "" where that cannot be the reason.
+func (t *trust) outdated(class verifier.Class, now time.Time) string {
 	switch class {
 	case verifier.UntrustedLog, verifier.UntrustedCertificate, verifier.BadTime:
 		if age := t.age(now); age != "" {
 			return fmt.Sprintf("%s   # instance %s: %s", updateTrust, printable(t.instance.setting.Value), age)
 		}
 	}
+	return ""
+}
+
+// hint returns what to do about a signature of a class.
+func (t *trust) hint(class verifier.Class, now time.Time) string {
+	if hint := t.outdated(class, now); hint != "" {
+		return hint
+	}
 	return report.Hint(class)
+}
+
+// hints returns hint as it is now, for many signatures: how old the trusted
+// root is, is looked up once for each class. One goroutine may call it at a
+// time.
+func (t *trust) hints(now time.Time) func(verifier.Class) string {
+	known := make(map[verifier.Class]string)
+	return func(class verifier.Class) string {
+		hint, ok := known[class]
+		if !ok {
+			hint = t.hint(class, now)
+			known[class] = hint
+		}
+		return hint
+	}
 }

@@ -111,6 +111,9 @@ func (r rootJSON) lines() []string {
 	if r.Modified != "" {
 		lines.add("file of", "%s", r.Modified)
 	}
+	if len(r.CertificateAuthorities) == 0 {
+		lines.add("authority", "none: no signature with a certificate verifies under this trusted root")
+	}
 	for _, a := range r.CertificateAuthorities {
 		lines.add("authority", "%s", a.line())
 	}
@@ -167,6 +170,8 @@ func (s selectionJSON) of(n int) string {
 	switch {
 	case n == 1 || s.Selector == "":
 		return ""
+	case s.Selector == "ANY":
+		return fmt.Sprintf(" (any one of %d is asked)", n)
 	case s.Selector == "EXACT":
 		return fmt.Sprintf(" (%d of %d are asked)", s.Count, n)
 	}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	sigstore "gitseal/internal/trust"
@@ -64,11 +66,15 @@ func (s *settings) runTUF(ctx context.Context, e *env, dir string, args []string
 		return nil, err
 	}
 	for _, v := range cas {
+		if err := s.userOnly(v, "say whom to believe that a server is who it says"); err != nil {
+			return nil, err
+		}
 		args = append(args, "-ca-file", v.Value)
 	}
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, tokenVariable+"=") }) // it needs no token
 	cmd.WaitDelay = time.Second
 	stdout, stderr := limitedBuffer{limit: maxAnswer}, limitedBuffer{limit: maxAnswer}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

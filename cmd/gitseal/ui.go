@@ -32,11 +32,13 @@ func (e *env) printf(format string, args ...any) {
 }
 
 // printError writes an error for a person: one line, then the hints.
-func (e *env) printError(message string, hints []string) {
+func (e *env) printError(message string, hints []string) { writeError(e.stderr, message, hints) }
+
+func writeError(w io.Writer, message string, hints []string) {
 	message = strings.TrimSuffix(oneLine(message), ".")
-	fmt.Fprintf(e.stderr, "gitseal: %s\n", message)
+	fmt.Fprintf(w, "gitseal: %s\n", message)
 	for _, hint := range hints {
-		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
+		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
 }
 

@@ -85,6 +85,7 @@ func runVerify(c *cli.Context, e *env) error {
 	}
 	_, ownPolicy := allowed.(*policy.Policy)
 	ownPolicy = ownPolicy && !c.IsSet("policy")
+	hints := trust.hints(e.now())
 	worst := exitGood
 	var all []objectJSON
 	for _, rev := range revs {
@@ -100,7 +101,7 @@ func runVerify(c *cli.Context, e *env) error {
 			all = append(all, j.json())
 		} else if _, err := e.stdout.WriteString(joinLines(j.lines())); err != nil {
 			return fmt.Errorf("writing the answer: %w", err)
-		} else if hint := j.hint(ownPolicy); hint != "" {
+		} else if hint := j.hint(hints, ownPolicy); hint != "" {
 			fmt.Fprintf(e.stderr, "hint: %s\n", hint)
 		}
 	}

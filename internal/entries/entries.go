@@ -71,11 +71,67 @@ func (s Store) Get(certificate [32]byte) Record {
 	return r
 }
 
-// Add adds to what is kept for a certificate, and returns how many of the
-// entries were not there before. An entry replaces that of the same place in
-// the log, whose proof is older. Of more than 4096 those with the lowest index
-// are dropped.
+// Add adds to what is kept for a certificate, and returns of how many places
+// in logs nothing was there before. The entries go beside those that are there,
+// for nobody has checked them: what may be false must not take the place of
+// what may be true. What there is no room for is an error, and nothing is
+// added.
 func (s Store) Add(certificate [32]byte, more Record) (added int, err error) {
+	return s.change(certificate, more, func(known []*tlog.Entry) ([]*tlog.Entry, error) {
+		all := slices.Clone(known)
+		there := make(map[string]bool)
+		for _, e := range known {
+			there[string(e.Marshal())] = true
+		}
+		for _, e := range more.Entries {
+			if pb := string(e.Marshal()); !there[pb] {
+				there[pb] = true
+				all = append(all, e)
+			}
+		}
+		if len(all) > maxEntries {
+			return nil, fmt.Errorf("more than %d of one certificate", maxEntries)
+		}
+		return all, nil
+	})
+}
+
+// Renew is Add for entries that the caller has checked: that the log promised
+// each to stand where it says, and that nothing else in it is false. Each takes
+// the place of whatever else is kept of that place. Where there is no room for
+// all, those that are kept already go, and then those with the lowest index.
+func (s Store) Renew(certificate [32]byte, checked Record) (added int, err error) {
+	return s.change(certificate, checked, func(known []*tlog.Entry) ([]*tlog.Entry, error) {
+		first := slices.SortedStableFunc(slices.Values(checked.Entries), byPlace)
+		first = slices.CompactFunc(first, func(a, b *tlog.Entry) bool { return byPlace(a, b) == 0 })
+		others := slices.DeleteFunc(slices.Clone(known), func(e *tlog.Entry) bool {
+			_, found := slices.BinarySearchFunc(first, e, byPlace)
+			return found
+		})
+		all := append(others, first...)
+		begin, room := len(all), maxFile-1<<16
+		for begin > 0 && len(all)-begin < maxEntries {
+			if room -= length(all[begin-1]); room < 0 {
+				break
+			}
+			begin--
+		}
+		return all[begin:], nil
+	})
+}
+
+// length returns how much of a file an entry takes.
+func length(e *tlog.Entry) int {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return 0 // write says why
+	}
+	return len(text) + len(",")
+}
+
+// change replaces the entries of a certificate by what next makes of those
+// known, and notes when logs were asked.
+func (s Store) change(certificate [32]byte, more Record, next func(known []*tlog.Entry) ([]*tlog.Entry, error)) (added int, err error) {
 	path := s.path(certificate)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, fmt.Errorf("keeping log entries: %w", err)
@@ -87,23 +143,27 @@ func (s Store) Add(certificate [32]byte, more Record) (added int, err error) {
 	defer unlock()
 
 	r := s.Get(certificate)
-	for _, e := range more.Entries {
-		i := slices.IndexFunc(r.Entries, func(known *tlog.Entry) bool { return samePlace(known, e) })
-		if i < 0 {
-			r.Entries = append(r.Entries, e)
-			added++
-		} else {
-			r.Entries[i] = e
-		}
+	there := make(map[place]bool)
+	for _, e := range r.Entries {
+		there[placeOf(e)] = true
 	}
-	slices.SortFunc(r.Entries, byPlace)
-	r.Entries = r.Entries[max(0, len(r.Entries)-maxEntries):]
+	r.Entries, err = next(r.Entries)
+	if err != nil {
+		return 0, fmt.Errorf("keeping log entries: %w", err)
+	}
+	slices.SortStableFunc(r.Entries, byPlace)
 	if r.Asked == nil {
 		r.Asked = make(map[string]time.Time)
 	}
 	maps.Copy(r.Asked, more.Asked)
 	if err := write(path, certificate, r); err != nil {
 		return 0, fmt.Errorf("keeping log entries: %w", err)
+	}
+	for _, e := range more.Entries {
+		if p := placeOf(e); !there[p] {
+			there[p] = true
+			added++
+		}
 	}
 	return added, nil
 }
@@ -113,9 +173,14 @@ func (s Store) path(certificate [32]byte) string {
 	return filepath.Join(s.Dir, name[:2], name[2:]+".json")
 }
 
-// samePlace reports whether two entries say to be the same one of a log.
-func samePlace(a, b *tlog.Entry) bool {
-	return byPlace(a, b) == 0 && bytes.Equal(a.CanonicalizedBody, b.CanonicalizedBody)
+// A place is where an entry says to be, and what it says to be there.
+type place struct {
+	log, body string
+	index     int64
+}
+
+func placeOf(e *tlog.Entry) place {
+	return place{string(e.LogID), string(e.CanonicalizedBody), e.LogIndex}
 }
 
 func byPlace(a, b *tlog.Entry) int {

@@ -67,40 +67,74 @@ func TestStoreRemembersThatThereIsNothing(t *testing.T) {
 	check(t, s, Record{Asked: map[string]time.Time{"https://a.example": asked.Add(time.Minute), "https://b.example": asked.Add(time.Hour)}})
 }
 
-func TestStoreReplacesEntriesOfTheSamePlace(t *testing.T) {
-	s := Store{t.TempDir()}
-	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "old"), entry("other log", 1, "old")}}, 2)
-	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "new"), entry("log", 2, "new")}}, 1)
-	other := entry("log", 1, "other")
-	other.CanonicalizedBody = []byte("{}")
-	add(t, s, Record{Entries: []*tlog.Entry{other}}, 1) // what a log cannot have is for the verifier to say
-	got := map[string]int{}
+func renew(t testing.TB, s Store, r Record, want int) {
+	t.Helper()
+	if added, err := s.Renew(certificate, r); err != nil || added != want {
+		t.Fatalf("Renew = %d, %v; want %d", added, err, want)
+	}
+}
+
+// promises counts the promises that are kept.
+func promises(s Store) map[string]int {
+	got := make(map[string]int)
 	for _, e := range s.Get(certificate).Entries {
 		got[string(e.Promise.SET)]++
 	}
-	if want := map[string]int{"new": 2, "old": 1, "other": 1}; !reflect.DeepEqual(got, want) {
+	return got
+}
+
+// TestWhatIsAddedTakesNoOthersPlace has somebody hand over an entry that is
+// another's but for the log's signature: whoever keeps that must not lose the
+// right one.
+func TestWhatIsAddedTakesNoOthersPlace(t *testing.T) {
+	s := Store{t.TempDir()}
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "right")}}, 1)
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "false")}}, 0)
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "right"), entry("log", 1, "false")}}, 0)
+	if got, want := promises(s), map[string]int{"right": 1, "false": 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("promises kept = %v, want %v", got, want)
 	}
 }
 
-func TestStoreIsBounded(t *testing.T) {
+func TestCheckedEntriesTakeTheirPlace(t *testing.T) {
 	s := Store{t.TempDir()}
+	other := entry("log", 1, "other")
+	other.CanonicalizedBody = []byte("{}")
+	add(t, s, Record{Entries: []*tlog.Entry{entry("log", 1, "false"), other, entry("other log", 1, "old"), entry("log", 3, "old")}}, 4)
+	renew(t, s, Record{Entries: []*tlog.Entry{entry("log", 2, "new"), entry("log", 1, "new"), entry("log", 1, "new")}}, 1)
+	if got, want := promises(s), map[string]int{"new": 2, "old": 2}; !reflect.DeepEqual(got, want) {
+		t.Errorf("promises kept = %v, want %v", got, want)
+	}
+}
+
+// TestStoreIsBounded fills it with what nobody has checked, which leaves room
+// for what somebody has.
+func TestStoreIsBounded(t *testing.T) {
+	s, other := Store{t.TempDir()}, sha256.Sum256([]byte("other"))
 	var many []*tlog.Entry
 	for i := range maxEntries + 3 {
 		many = append(many, entry("log", int64(i), "a"))
 	}
-	add(t, s, Record{Entries: many}, len(many))
+	add(t, s, Record{Entries: many[3:]}, maxEntries)
+	if _, err := s.Add(certificate, Record{Entries: many[:1]}); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("Add of one more = %v, want an error", err)
+	}
+	renew(t, s, Record{Entries: []*tlog.Entry{entry("log", 0, "new"), entry("log", 7, "new")}}, 1)
+	if got := promises(s); got["new"] != 2 || got["a"] != maxEntries-2 {
+		t.Errorf("promises kept = %v, want both new ones of %d", got, maxEntries)
+	}
+	renew(t, s, Record{Entries: many}, 3)
 	if got := s.Get(certificate).Entries; len(got) != maxEntries || got[0].LogIndex != 3 {
 		t.Errorf("%d entries are kept, want the last %d", len(got), maxEntries)
 	}
 	for i := range many {
 		many[i].CanonicalizedBody = bytes.Repeat([]byte("a"), 16<<10)
 	}
-	if _, err := s.Add(certificate, Record{Entries: many}); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := s.Add(other, Record{Entries: many[3:]}); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("Add of a file that would not be read = %v, want an error", err)
 	}
-	if got := s.Get(certificate).Entries; len(got) != maxEntries {
-		t.Errorf("%d entries are kept after that, want those before", len(got))
+	if _, err := s.Renew(other, Record{Entries: many}); err != nil || len(s.Get(other).Entries) < 900 {
+		t.Errorf("Renew with more than there is room for = %v, and %d are kept", err, len(s.Get(other).Entries))
 	}
 }
 

@@ -58,6 +58,7 @@ type Finder struct {
 	mu       sync.Mutex
 	asking   map[[32]byte]*question // by certificate; guarded by mu
 	storeErr error                  // the first; guarded by mu
+	recent   []*known               // of the certificates last looked for; guarded by mu
 
 	opening sync.Mutex // held while Open runs
 }
@@ -105,38 +106,45 @@ func (f *Finder) Err() error {
 	return f.storeErr
 }
 
-// Find returns the entries that are known of a certificate, in DER: as
+// Find returns the entries that are known of a certificate, in DER, and of the
+// object with that id, whose ASCII they have the digest of: as
 // dev.sigstore.rekor.v1.TransparencyLogEntry with canonicalized body. Nothing
 // says that a log recorded them; that is for a verifier to check.
 //
-// The store is enough if it has an entry of the object with that id, whose
-// ASCII it is the digest of. Else each log of the trusted roots that know the
-// certificate's issuer is asked, unless it has been within the last hour. An
-// error says that a log could not be asked; what is known is returned with it,
-// and without it if the object is among it.
+// The store is enough if it has one that is sound under the trusted roots. Else
+// each log of the trusted roots that know the certificate's issuer is asked,
+// unless it has been within the last hour. An error says that a log could not
+// be asked; what is known is returned with it, and without it if something is
+// sound.
 func (f *Finder) Find(ctx context.Context, certificate []byte, object string) ([][]byte, error) {
-	fingerprint := sha256.Sum256(certificate)
-	r := f.cfg.Store.Get(fingerprint)
-	if len(f.logs) == 0 || isOf(r.Entries, object) {
-		return marshalAll(r.Entries), nil
+	fingerprint, digest := sha256.Sum256(certificate), sha256.Sum256([]byte(object))
+	known := f.known(fingerprint)
+	found := known.of[digest]
+	if len(f.logs) == 0 || slices.ContainsFunc(found, f.sound) {
+		return marshalAll(found), nil
+	}
+	r := known.Record
+	if slices.ContainsFunc(found, f.named) {
+		// There is one, and it is false. Whoever put it there may also have
+		// noted that the logs were asked.
+		r.Asked = nil
 	}
 	cert, err := x509.ParseCertificate(certificate)
 	if err != nil {
-		return marshalAll(r.Entries), fmt.Errorf("looking for log entries: %w", err)
+		return marshalAll(found), fmt.Errorf("looking for log entries: %w", err)
 	}
-	found, err := f.ask(ctx, cert, fingerprint, r)
-	if isOf(found, object) {
+	all, err := f.ask(ctx, cert, fingerprint, r)
+	found = byDigest(all)[digest]
+	if slices.ContainsFunc(found, f.sound) {
 		err = nil
 	}
 	return marshalAll(found), err
 }
 
-// isOf reports whether one of the entries is of the object.
-func isOf(all []*tlog.Entry, object string) bool {
-	digest := sha256.Sum256([]byte(object))
-	return slices.ContainsFunc(all, func(e *tlog.Entry) bool {
-		b, err := tlog.ParseBody(e.CanonicalizedBody)
-		return err == nil && b.Kind == "hashedrekord" && bytes.Equal(b.Digest, digest[:])
+// named reports whether a trusted root names the log that an entry does.
+func (f *Finder) named(e *tlog.Entry) bool {
+	return slices.ContainsFunc(f.cfg.Roots, func(root *trust.TrustedRoot) bool {
+		return slices.ContainsFunc(root.TLogs, func(l trust.Log) bool { return bytes.Equal(l.KeyID, e.LogID) })
 	})
 }
 
@@ -237,29 +245,25 @@ func logsOf(roots []*trust.TrustedRoot, cert *x509.Certificate) []*trust.Log {
 	return logs
 }
 
-// keep stores what a log answered, if it all bears the signature of a log of the
-// trusted roots: what does not may be another answer the next time.
+// keep stores what a log answered, if all of it is sound: what is not may be
+// another answer the next time.
 func (f *Finder) keep(fingerprint [32]byte, l *trust.Log, found []*tlog.Entry, asked time.Time) {
-	if slices.ContainsFunc(found, func(e *tlog.Entry) bool { return !promised(f.cfg.Roots, e) }) {
+	if slices.ContainsFunc(found, func(e *tlog.Entry) bool { return !f.sound(e) }) {
 		return
 	}
-	_, err := f.cfg.Store.Add(fingerprint, entries.Record{Entries: found, Asked: map[string]time.Time{l.BaseURL: asked.UTC()}})
-	if err != nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.storeErr == nil {
-			f.storeErr = err
-		}
+	_, err := f.cfg.Store.Renew(fingerprint, entries.Record{Entries: found, Asked: map[string]time.Time{l.BaseURL: asked.UTC()}})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recent = slices.DeleteFunc(f.recent, func(k *known) bool { return k.fingerprint == fingerprint })
+	if f.storeErr == nil {
+		f.storeErr = err
 	}
 }
 
-// promised reports whether the log that an entry names promised to have taken
-// it in.
-func promised(roots []*trust.TrustedRoot, e *tlog.Entry) bool {
-	return e.Promise != nil && slices.ContainsFunc(roots, func(root *trust.TrustedRoot) bool {
-		return slices.ContainsFunc(root.TLogs, func(l trust.Log) bool {
-			return bytes.Equal(l.KeyID, e.LogID) &&
-				tlog.VerifySET(l.PublicKey, e.CanonicalizedBody, e.IntegratedTime, e.LogID, e.LogIndex, e.Promise.SET) == nil
-		})
+// sound reports whether the log that an entry names promised to have taken it
+// in, and everything in it holds.
+func (f *Finder) sound(e *tlog.Entry) bool {
+	return slices.ContainsFunc(f.cfg.Roots, func(root *trust.TrustedRoot) bool {
+		return Promised(root, e)
 	})
 }

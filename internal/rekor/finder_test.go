@@ -3,6 +3,7 @@ package rekor
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -98,7 +99,7 @@ func TestFinderWithoutClientAsksNothing(t *testing.T) {
 
 func TestFinderRemembersForAnHourThatThereIsNothing(t *testing.T) {
 	l, dir := newLog(t), t.TempDir()
-	_, _, certificate := l.sign(t, "payload")
+	object, e, certificate := l.sign(t, "payload")
 	// The index is behind: it knows nothing of the certificate yet.
 	empty := true
 	l.answer = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
@@ -108,7 +109,6 @@ func TestFinderRemembersForAnHourThatThereIsNothing(t *testing.T) {
 		}
 		return false
 	}
-	object := strings.Repeat("0", 40)
 	f, clock := l.finder(t, dir, nil)
 	begin := clock.now
 	for _, tt := range []struct {
@@ -123,8 +123,31 @@ func TestFinderRemembersForAnHourThatThereIsNothing(t *testing.T) {
 	}
 	empty = false
 	clock.now = begin.Add(3 * time.Hour)
-	if got, err := f.Find(t.Context(), certificate, object); err != nil || len(got) != 1 {
-		t.Errorf("Find = %d entries, %v; want the one that has turned up", len(got), err)
+	find(t, f, certificate, object, e)
+}
+
+// TestFinderReadsWhatIsKeptOnce looks for many objects of one certificate, as
+// of a long rebase, of which each would otherwise read the entries of all.
+func TestFinderReadsWhatIsKeptOnce(t *testing.T) {
+	l, dir := newLog(t), t.TempDir()
+	object, e, certificate := l.sign(t, "payload")
+	f, _ := l.finder(t, dir, nil)
+	find(t, f, certificate, object, e)
+	find(t, f, certificate, object, e)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	find(t, f, certificate, object, e)
+	for i := range maxRecent + 1 {
+		object, e, certificate := l.sign(t, fmt.Sprint(i))
+		find(t, f, certificate, object, e)
+		find(t, f, certificate, object, e)
+	}
+	if len(f.recent) != maxRecent {
+		t.Errorf("what is kept of %d certificates is remembered, want %d", len(f.recent), maxRecent)
+	}
+	if asked := l.total(); asked != 2*(maxRecent+2) {
+		t.Errorf("%d questions, want %d", asked, 2*(maxRecent+2))
 	}
 }
 
@@ -136,14 +159,12 @@ func TestFinderAsksForWhatIsNotKept(t *testing.T) {
 	f, clock := l.finder(t, dir, nil)
 	other := strings.Repeat("0", 40)
 	find(t, f, certificate, object, e)
-	find(t, f, certificate, other, e)
+	find(t, f, certificate, other)
 	if n := l.total(); n != 2 {
 		t.Errorf("%d questions within the hour, want 2", n)
 	}
 	clock.now = clock.now.Add(2 * time.Hour)
-	if got, err := f.Find(t.Context(), certificate, other); err != nil || len(got) == 0 {
-		t.Errorf("Find = %v, %v", got, err)
-	}
+	find(t, f, certificate, other)
 	if n := l.total(); n != 4 {
 		t.Errorf("%d questions after it, want 4", n)
 	}
@@ -327,6 +348,44 @@ func TestFinderDropsEntriesOfOtherCertificates(t *testing.T) {
 	}
 	f, _ := l.finder(t, t.TempDir(), nil)
 	find(t, f, certificate, object)
+}
+
+// TestFinderIsNotHeldByAFalseEntry has the store poisoned by what looks like
+// the entry: the log is asked all the same, and what it answers takes the
+// place of the false one.
+func TestFinderIsNotHeldByAFalseEntry(t *testing.T) {
+	for name, spoil := range map[string]func(*tlog.Entry){
+		"promise": func(e *tlog.Entry) { e.Promise = &tlog.InclusionPromise{SET: []byte("forged")} },
+		"proof":   func(e *tlog.Entry) { e.Proof = &tlog.EntryProof{TreeSize: 1, Checkpoint: []byte("forged")} },
+		"absence": func(e *tlog.Entry) { e.Promise = nil },
+	} {
+		l, dir := newLog(t), t.TempDir()
+		object, e, certificate := l.sign(t, "payload")
+		f, clock := l.finder(t, dir, nil)
+		find(t, f, certificate, object, e)
+		if n := l.total(); n != 2 {
+			t.Fatalf("%s: %d questions at first, want 2", name, n)
+		}
+
+		store := entries.Store{Dir: dir}
+		fingerprint := sha256.Sum256(certificate)
+		poisoned := store.Get(fingerprint)
+		spoil(poisoned.Entries[0])
+		poisoned.Asked[l.url] = clock.now
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Add(fingerprint, poisoned); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Find(t.Context(), certificate, object); err != nil || len(got) != 2 {
+			t.Errorf("%s: Find = %d entries, %v; want the false one and the right one", name, len(got), err)
+		}
+		find(t, f, certificate, object, e)
+		if n := l.total(); n != 4 {
+			t.Errorf("%s: %d questions, want 4: none once it is kept", name, n)
+		}
+	}
 }
 
 // What the log did not sign is for the verifier to judge, and not to be kept:

@@ -76,8 +76,9 @@ func TestStackOnlineEntries(t *testing.T) {
 		}
 	}
 
+	store := entries.Store{Dir: t.TempDir()}
 	f := rekor.NewFinder(rekor.FinderConfig{
-		Store: entries.Store{Dir: t.TempDir()}, Roots: []*trust.TrustedRoot{root}, Now: time.Now,
+		Store: store, Roots: []*trust.TrustedRoot{root}, Now: time.Now,
 		Open: func(l *trust.Log) (*rekor.V1, error) { return &rekor.V1{Client: client, URL: l.BaseURL}, nil },
 	})
 	for _, object := range objects {
@@ -85,9 +86,12 @@ func TestStackOnlineEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(found) != len(objects) {
-			t.Fatalf("%d entries, want %d", len(found), len(objects))
+		if len(found) != 1 {
+			t.Fatalf("%d entries of object %s, want one", len(found), object)
 		}
+	}
+	if kept := store.Get(sha256.Sum256(chain[0])).Entries; len(kept) != len(objects) {
+		t.Errorf("%d entries are kept, want %d", len(kept), len(objects))
 	}
 
 	// The log answers the other questions, too, and contradicts itself in none.

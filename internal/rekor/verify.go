@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gitseal/internal/tlog"
 	"gitseal/internal/trust"
@@ -27,6 +28,16 @@ func VerifyEntry(log *trust.Log, e *tlog.Entry) (checks []string, err error) {
 		return nil, fmt.Errorf("%w: entry %d: %w", ErrContradiction, e.LogIndex, err)
 	}
 	return checks, nil
+}
+
+// Promised reports whether a log that root names promised to have taken in the
+// entry, at the index and time that it says, and everything else in the entry
+// holds. An inclusion proof alone says nothing of index and time.
+func Promised(root *trust.TrustedRoot, e *tlog.Entry) bool {
+	return slices.ContainsFunc(root.TLogs, func(l trust.Log) bool {
+		checks, err := verifyEntry(&l, e)
+		return err == nil && slices.Contains(checks, checkPromise)
+	})
 }
 
 func verifyEntry(log *trust.Log, e *tlog.Entry) (checks []string, err error) {

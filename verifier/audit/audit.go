@@ -91,6 +91,9 @@ type Config struct {
 	Now func() time.Time
 	// Tool is the name and version of the program, for the report.
 	Tool string
+	// Hint says what to do about an object of a class that is not good, for
+	// its finding. It is called by one goroutine at a time. Nil is report.Hint.
+	Hint func(verifier.Class) string
 }
 
 // ErrEmpty means that there is nothing to examine yet: a repository without
@@ -147,6 +150,9 @@ func run(ctx context.Context, cfg Config) (*report.Report, error) {
 	now := cfg.Now
 	if now == nil {
 		now = time.Now
+	}
+	if cfg.Hint == nil {
+		cfg.Hint = report.Hint
 	}
 	started := now()
 

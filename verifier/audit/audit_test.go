@@ -64,6 +64,30 @@ func TestEachObjectGetsItsClass(t *testing.T) {
 	}
 }
 
+func TestFindingsHaveTheHintsOfTheConfig(t *testing.T) {
+	a := authority(t, fakeca.Config{})
+	r := newRepo(t)
+	r.branch("main", r.unsigned("two", r.signed(a, fakeca.Fixture{Fault: fakeca.EntryOfOtherLog}, "one")))
+	cfg := trusting(t, a.TrustedRoot())
+	cfg.Repo = r.open()
+	for _, hint := range []func(verifier.Class) string{nil, func(class verifier.Class) string { return "mend " + string(class) }} {
+		cfg.Hint = hint
+		if hint == nil {
+			hint = report.Hint
+		}
+		found := 0
+		for finding := range run(t, cfg).Findings.All() {
+			found++
+			if want := hint(verifier.Class(finding.ID)); finding.Hint != want || want == "" {
+				t.Errorf("hint for %s: %q, want %q", finding.ID, finding.Hint, want)
+			}
+		}
+		if found != 2 {
+			t.Errorf("%d findings, want 2", found)
+		}
+	}
+}
+
 func TestGoodHistoryPasses(t *testing.T) {
 	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	a := authority(t, fakeca.Config{Clock: func() time.Time { return clock }})

@@ -188,6 +188,16 @@ func forkFinding(log string, o report.Object, why string) report.Finding {
 	}
 }
 
+// Consistent adds to a report that a log proved that all its checkpoints with
+// that origin lie in the history that it shows.
+func Consistent(r *report.Report, origin string) {
+	for i := range r.Logs {
+		if r.Logs[i].Origin == origin && r.Logs[i].LargestSize > 0 {
+			r.Logs[i].Consistency = report.Proven
+		}
+	}
+}
+
 // Untold adds to a report that it could not be told whether checkpoints
 // are consistent.
 func Untold(r *report.Report, what, reason string) {

@@ -98,7 +98,7 @@ func (c *collector) add(j *job) {
 			Object:   report.Object{Type: kind, OID: j.oid},
 			Identity: v.identity(),
 			Message:  v.Message,
-			Hint:     report.Hint(v.Class),
+			Hint:     c.cfg.Hint(v.Class),
 		})
 	}
 	c.addUnasked(v)

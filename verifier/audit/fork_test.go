@@ -64,8 +64,17 @@ func TestOneHistoryIsNoFork(t *testing.T) {
 	r.branch("main", r.signed(a, fakeca.Fixture{}, "two", one))
 	cfg := trusting(t, a.TrustedRoot())
 	cfg.Repo, cfg.Checkpoints = r.open(), new(audit.Checkpoints)
-	if got := run(t, cfg); got.Result != report.Pass || got.Findings.Len() != 0 {
+	got := run(t, cfg)
+	if got.Result != report.Pass || got.Findings.Len() != 0 {
 		t.Errorf("result %q, %d findings", got.Result, got.Findings.Len())
+	}
+	audit.Consistent(got, "another log")
+	if got.Logs[0].Consistency != "" {
+		t.Errorf("consistency %q before the log has proven it", got.Logs[0].Consistency)
+	}
+	audit.Consistent(got, got.Logs[0].Origin)
+	if got.Logs[0].Consistency != report.Proven {
+		t.Errorf("consistency %q, want it proven", got.Logs[0].Consistency)
 	}
 	n := 0
 	for c := range cfg.Checkpoints.All() {

@@ -45,7 +45,7 @@ var classes = []struct {
 	{verifier.UntrustedCertificate, Error, "if its authority is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
 	{verifier.UntrustedLog, Error, "if the log is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
 	{verifier.BadTime, Error, "see which times it carries: gitseal show OID"},
-	{verifier.NotLogged, Warning, "ask the logs for its entry, if they were not: --online; sign from now on with the entry embedded, so that it can be checked offline"},
+	{verifier.NotLogged, Warning, "have its entry looked up with --online, or give it with gitseal log import FILE; sign from now on with the entry embedded, so that it can be checked offline"},
 	{Revoked, Error, "find out since when the key is not to be trusted"},
 	{ExpiredKey, Error, "sign again with a key that is valid"},
 	{UnknownKey, Warning, "get the signer's key from a source you trust"},

@@ -123,7 +123,18 @@ type Log struct {
 	Origin      string `json:"origin"`      // of its checkpoints; its base URL if promises are all that was seen
 	Entries     int    `json:"entries"`     // examined objects it recorded
 	LargestSize uint64 `json:"largestSize"` // the largest tree size that a proof was for; 0: promises only
+
+	// Consistency is Proven if the log proved that every checkpoint seen of
+	// it lies in the history that it shows now. Empty: it did not, or was not
+	// asked to.
+	Consistency Consistency `json:"consistency,omitempty"`
 }
+
+// A Consistency is what a log has proven of its checkpoints.
+type Consistency string
+
+// Proven is the one thing that it can prove: that they lie in one history.
+const Proven Consistency = "proven"
 
 // A Finding is something to say of one object.
 type Finding struct {

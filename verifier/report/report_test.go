@@ -46,9 +46,9 @@ func sample() *Report {
 			{"keyless", "bob@example.com", "gitseal:local:abcd1234", 1, at, at},
 		},
 		Logs: []Log{
-			{"log.abcd1234.gitseal.internal", 1, 7},
-			{"rekor.example.com - 1", 1199, 123456},
-			{"https://rekor.example.com", 1, 0},
+			{"log.abcd1234.gitseal.internal", 1, 7, ""},
+			{"rekor.example.com - 1", 1199, 123456, Proven},
+			{"https://rekor.example.com", 1, 0, ""},
 		},
 		Result: Violation,
 	}

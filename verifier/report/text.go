@@ -159,6 +159,9 @@ func (t *text) logs(logs []Log) {
 		if l.LargestSize > 0 {
 			size = "largest size seen " + strconv.FormatUint(l.LargestSize, 10)
 		}
+		if l.Consistency == Proven {
+			size += ", all in the one history that the log shows now"
+		}
 		t.line("  ", "%s: %s, %s", l.Origin, count(l.Entries, "object"), size)
 	}
 }

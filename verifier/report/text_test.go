@@ -34,6 +34,18 @@ func TestTextEndsWithTheResult(t *testing.T) {
 	}
 }
 
+func TestTextSaysWhichLogsProvedTheirHistory(t *testing.T) {
+	text := writeText(t, sample())
+	for _, line := range []string{
+		"  log.abcd1234.gitseal.internal: 1 object, largest size seen 7 [local authority]\n",
+		"  rekor.example.com - 1: 1,199 objects, largest size seen 123456, all in the one history that the log shows now\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("want %q in\n%s", line, text)
+		}
+	}
+}
+
 func TestTextShowsTheWorstFirst(t *testing.T) {
 	text := writeText(t, sample())
 	var at []int
