@@ -26,7 +26,7 @@ type Credential struct {
 
 	key  *ecdsa.PrivateKey
 	leaf *x509.Certificate
-	who  tokenIdentity
+	who  *Claims
 }
 
 // Certificate returns the certificate in DER.
@@ -48,8 +48,16 @@ func (s *Signer) NewCredential(ctx context.Context) (*Credential, error) {
 	if err != nil {
 		return nil, &StepError{stepToken, err}
 	}
+	// A token that no authority would take is sent to none.
+	who, err := ReadClaims(token)
+	if err == nil {
+		err = who.Check(s.cfg.Now(), s.cfg.Audience)
+	}
+	if err != nil {
+		return nil, &StepError{stepToken, err}
+	}
 	s.cfg.Progress(stepCertify)
-	cred, err := s.certify(ctx, key, token)
+	cred, err := s.certify(ctx, key, token, who)
 	if err != nil {
 		return nil, &StepError{stepCertify, err}
 	}
@@ -58,14 +66,7 @@ func (s *Signer) NewCredential(ctx context.Context) (*Credential, error) {
 
 // certify has the key certified. It checks all of the certificate: at the end
 // the log would have recorded a signature that fails, for everyone to see.
-func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token string) (*Credential, error) {
-	who, err := readToken(token)
-	if err != nil {
-		return nil, err
-	}
-	if err := who.checkUse(s.cfg.Now(), s.cfg.Audience); err != nil {
-		return nil, err
-	}
+func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token string, who *Claims) (*Credential, error) {
 	digest := sha256.Sum256([]byte(who.challenge()))
 	proof, err := ecdsa.SignASN1(s.cfg.Rand, key, digest[:])
 	if err != nil {
@@ -90,8 +91,8 @@ func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token strin
 		return nil, errors.New("the certificate is for another key")
 	}
 	// What people see when an authority mixes them up, before the finer points.
-	if who.email != "" && !slices.Equal(leaf.EmailAddresses, []string{who.email}) {
-		return nil, fmt.Errorf("the certificate is for %q, the token for %q", leaf.EmailAddresses, who.email)
+	if email := who.verifiedEmail(); email != "" && !slices.Equal(leaf.EmailAddresses, []string{email}) {
+		return nil, fmt.Errorf("the certificate is for %q, the token for %q", leaf.EmailAddresses, email)
 	}
 	cred := &Credential{NotAfter: leaf.NotAfter, key: key, leaf: leaf, who: who}
 	now := s.cfg.Now()

@@ -241,7 +241,7 @@ func TestTokensThatTheAuthorityWouldRefuse(t *testing.T) {
 		tokens signer.TokenSource
 		want   string
 	}{
-		{"expired", unsigned(t, base(claims{"exp": now.Unix() - 185})), "the identity token expired 3 minutes ago, by this machine's clock"},
+		{"expired", unsigned(t, base(claims{"exp": now.Unix() - 185})), "the identity token expired 3 minutes ago, on 2026-05-04 02:58:56 UTC by this machine's clock"},
 		{"expired a while ago", unsigned(t, base(claims{"exp": now.Unix() - 3*86400})), "expired 3 days ago"},
 		{"expired just now", unsigned(t, base(claims{"exp": now.Unix() - 6})), "expired 6 seconds ago"},
 		{"another audience", unsigned(t, base(claims{"aud": "kubernetes"})), `the identity token is for audience "kubernetes", want "sigstore"`},
@@ -260,7 +260,7 @@ func TestTokensThatTheAuthorityWouldRefuse(t *testing.T) {
 		cfg.Tokens, cfg.Audience = tt.tokens, "sigstore"
 		cfg.CA = untouched{t}
 		_, err := sign(t, cfg, []byte("x"))
-		atStep(t, tt.name, err, "certifying the key", tt.want)
+		atStep(t, tt.name, err, "getting a token", tt.want)
 		if token, terr := tt.tokens.Token(t.Context()); terr != nil || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %v repeats the token", tt.name, err)
 		}

@@ -195,8 +195,8 @@ func TestNothingWrongIsEmitted(t *testing.T) {
 		want   string
 	}{
 		{"no token", func(c *signer.Config) { c.Tokens = failing{} }, "getting a token", errServer.Error()},
-		{"token that is none", func(c *signer.Config) { c.Tokens = fixed("none") }, "certifying the key", "not a JSON web token"},
-		{"token without a subject", func(c *signer.Config) { c.Tokens = fixed("e30.e30.AA") }, "certifying the key", "names no issuer"},
+		{"token that is none", func(c *signer.Config) { c.Tokens = fixed("none") }, "getting a token", "not a JSON web token"},
+		{"token without a subject", func(c *signer.Config) { c.Tokens = fixed("e30.e30.AA") }, "getting a token", "names no issuer"},
 		{"token of another issuer", func(c *signer.Config) { c.Tokens = tokens{other, alice} }, "certifying the key", ""},
 		{"no certificate", func(c *signer.Config) {
 			c.CA = fakes{Authority: a, certify: func([][]byte) ([][]byte, error) { return nil, errServer }}

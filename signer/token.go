@@ -15,30 +15,55 @@ import (
 // maxToken bounds a token, in bytes. Those of CI systems have about 2 kB.
 const maxToken = 1 << 16
 
-// A tokenIdentity is whom an identity token speaks for, as far as can be told
-// without verifying it: the authority does that. It allows the identities
-// that a certificate for the token may have.
-type tokenIdentity struct {
-	issuers  []string // at least one
-	subject  string
-	email    string // "": none that the issuer verified
-	audience []string
-	expires  time.Time // zero: not said
+// A TokenError says why an identity token cannot be used. It repeats of the
+// token only what people may read: issuer, subject, e-mail address, audience.
+type TokenError struct {
+	Err error
 }
 
-// readToken reads the claims of a JSON web token in compact form (RFC 7519).
-// No error repeats any of it.
-func readToken(token string) (tokenIdentity, error) {
-	var who tokenIdentity
+// Error returns the cause.
+func (e *TokenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TokenError) Unwrap() error { return e.Err }
+
+// Claims are what an identity token says of itself (OpenID Connect Core,
+// section 2). Nobody has verified it: the authority does. It is for people to
+// look at, and for finding out early what an authority will refuse.
+type Claims struct {
+	Issuer        string // never ""
+	Subject       string
+	Email         string // "": none
+	EmailVerified bool   // the issuer says that it has verified Email
+	Audience      []string
+	Expires       time.Time // zero: not said, or not in this age
+
+	connector string // whom the issuer asked; "": nobody
+}
+
+// maxExpires is the end of the year 9999: what is later is no time.
+const maxExpires = 253402300800
+
+// ReadClaims reads the claims of a JSON web token in compact form (RFC 7519).
+// Every error is a *TokenError.
+func ReadClaims(token string) (*Claims, error) {
+	c, err := readClaims(token)
+	if err != nil {
+		return nil, &TokenError{err}
+	}
+	return c, nil
+}
+
+func readClaims(token string) (*Claims, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || len(token) > maxToken {
-		return who, errors.New("the identity token is not a JSON web token")
+		return nil, errors.New("the identity token is not a JSON web token")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return who, errors.New("the identity token is not a JSON web token")
+		return nil, errors.New("the identity token is not a JSON web token")
 	}
-	var claims struct {
+	var raw struct {
 		Issuer        string   `json:"iss"`
 		Subject       string   `json:"sub"`
 		Audience      audience `json:"aud"`
@@ -49,29 +74,23 @@ func readToken(token string) (tokenIdentity, error) {
 			Connector string `json:"connector_id"`
 		} `json:"federated_claims"`
 	}
-	if err := json.Unmarshal(payload, &claims); err != nil {
-		return who, errors.New("the claims of the identity token are not JSON, or not those of one")
+	if err := json.Unmarshal(payload, &raw); err != nil {
+		return nil, errors.New("the claims of the identity token are not JSON, or not those of one")
 	}
-	if claims.Issuer == "" {
-		return who, errors.New("the identity token names no issuer")
+	c := &Claims{
+		Issuer: raw.Issuer, Subject: raw.Subject, Email: raw.Email, EmailVerified: raw.EmailVerified == true || raw.EmailVerified == "true",
+		Audience: raw.Audience, connector: raw.Federated.Connector,
 	}
-	// Dex, which stands before Sigstore's public instance, names the issuer
-	// that it asked in a claim of its own, and Fulcio certifies that one.
-	who.issuers = []string{claims.Issuer}
-	if claims.Federated.Connector != "" {
-		who.issuers = append(who.issuers, claims.Federated.Connector)
+	if raw.Expires > 0 && raw.Expires < maxExpires {
+		c.Expires = time.Unix(int64(raw.Expires), 0)
 	}
-	if claims.EmailVerified == true || claims.EmailVerified == "true" {
-		who.email = claims.Email
+	switch {
+	case c.Issuer == "":
+		return nil, errors.New("the identity token names no issuer")
+	case c.challenge() == "":
+		return nil, errors.New("the identity token names no subject")
 	}
-	if who.subject = claims.Subject; who.challenge() == "" {
-		return who, errors.New("the identity token names no subject")
-	}
-	who.audience = claims.Audience
-	if claims.Expires > 0 {
-		who.expires = time.Unix(int64(claims.Expires), 0)
-	}
-	return who, nil
+	return c, nil
 }
 
 // audience is the aud claim: a string or an array of strings (RFC 7519,
@@ -87,23 +106,34 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &(*a)[0])
 }
 
-// challenge returns what a proof of possession is over: the token's e-mail
-// address, where it has one that the issuer verified, else its subject.
-func (who tokenIdentity) challenge() string {
-	if who.email != "" {
-		return who.email
+// verifiedEmail returns the e-mail address that the issuer verified; "" if
+// there is none.
+func (c *Claims) verifiedEmail() string {
+	if c.EmailVerified {
+		return c.Email
 	}
-	return who.subject
+	return ""
 }
 
-// checkUse says why the authority will refuse the token, where that can be
-// seen from here: its own answer is only that it does.
-func (who tokenIdentity) checkUse(now time.Time, want string) error {
-	if d := now.Sub(who.expires); !who.expires.IsZero() && d > maxSkew {
-		return fmt.Errorf("the identity token expired %s ago, by this machine's clock", about(d))
+// challenge returns what a proof of possession is over: the token's e-mail
+// address, where it has one that the issuer verified, else its subject.
+func (c *Claims) challenge() string {
+	if email := c.verifiedEmail(); email != "" {
+		return email
 	}
-	if want != "" && !slices.Contains(who.audience, want) {
-		return fmt.Errorf("the identity token is for audience %q, want %q", strings.Join(who.audience, ", "), want)
+	return c.Subject
+}
+
+// Check says why an authority that wants this audience, or any if it is "",
+// will refuse the token, where that can be seen from here: its own answer is
+// only that it does. Clocks may differ by five seconds. Every error is a
+// *TokenError.
+func (c *Claims) Check(now time.Time, audience string) error {
+	if d := now.Sub(c.Expires); !c.Expires.IsZero() && d > maxSkew {
+		return &TokenError{fmt.Errorf("the identity token expired %s ago, on %s by this machine's clock", about(d), c.Expires.UTC().Format("2006-01-02 15:04:05 UTC"))}
+	}
+	if audience != "" && !slices.Contains(c.Audience, audience) {
+		return &TokenError{fmt.Errorf("the identity token is for audience %q, want %q", strings.Join(c.Audience, ", "), audience)}
 	}
 	return nil
 }
@@ -114,24 +144,27 @@ const claimTokenSubject = 24
 
 // checkSubject checks that the certificate is for this token, not for another
 // of the same issuer, where the authority tells.
-func (who tokenIdentity) checkSubject(c *verifier.Certificate) error {
-	for _, claim := range c.Claims {
-		if claim.Number == claimTokenSubject && claim.Value != who.subject {
-			return fmt.Errorf("the certificate is for a token with the subject %q, this one has %q", claim.Value, who.subject)
+func (c *Claims) checkSubject(cert *verifier.Certificate) error {
+	for _, claim := range cert.Claims {
+		if claim.Number == claimTokenSubject && claim.Value != c.Subject {
+			return fmt.Errorf("the certificate is for a token with the subject %q, this one has %q", claim.Value, c.Subject)
 		}
 	}
 	return nil
 }
 
-// Allow implements verifier.Allowed. How an authority names a subject that is
+// Allow implements verifier.Allowed: it allows the identities that a
+// certificate for the token may have. How an authority names a subject that is
 // not an e-mail address (a workflow, a service) is for its configuration to
 // say, so there any subject of the issuer will do.
-func (who tokenIdentity) Allow(id verifier.Identity, _ time.Time) error {
-	if !slices.Contains(who.issuers, id.Issuer) {
-		return fmt.Errorf("the certificate is of issuer %q, the token of %q", id.Issuer, who.issuers[0])
+func (c *Claims) Allow(id verifier.Identity, _ time.Time) error {
+	// Dex, which stands before Sigstore's public instance, names the issuer
+	// that it asked in a claim of its own, and Fulcio certifies that one.
+	if id.Issuer != c.Issuer && (c.connector == "" || id.Issuer != c.connector) {
+		return fmt.Errorf("the certificate is of issuer %q, the token of %q", id.Issuer, c.Issuer)
 	}
-	if who.email != "" && id.Subject != who.email {
-		return fmt.Errorf("the certificate is for %q, the token for %q", id.Subject, who.email)
+	if email := c.verifiedEmail(); email != "" && id.Subject != email {
+		return fmt.Errorf("the certificate is for %q, the token for %q", id.Subject, email)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (d *doctor) servers(ctx context.Context, s *settings, sig *signing) {
 		}
 	}
 	d.clock(ca.skew)
-	d.token(ctx, sig.token(s), ca.issuers)
+	d.token(ctx, s, sig.config.Audience, ca.issuers)
 }
 
 // clock compares this machine's clock with the authority's. One that is further
@@ -79,18 +79,17 @@ func (d *doctor) clock(skew time.Duration) {
 
 // token says for whom the identity token is, and what is wrong with it. issuers
 // are those whose tokens the authority takes; nil: it does not tell.
-func (d *doctor) token(ctx context.Context, source envToken, issuers []issuer) {
-	token, err := source.Token(ctx)
-	switch {
-	case errors.Is(err, errNoToken):
+func (d *doctor) token(ctx context.Context, s *settings, audience string, issuers []issuer) {
+	token, err := envToken{s.getenv}.Token(ctx)
+	if err != nil {
 		d.line("note", "%v: nothing can be signed until it is", err)
 		d.hint(wantToken)
 		return
-	case err != nil:
-		d.fail(wantToken, "%v", err)
-		return
 	}
-	c, err := readClaims(token)
+	c, err := signer.ReadClaims(token)
+	if err == nil {
+		err = c.Check(d.env.now(), audience)
+	}
 	if err != nil {
 		d.fail(wantToken, "%v", err)
 		return
@@ -103,7 +102,7 @@ func (d *doctor) token(ctx context.Context, source envToken, issuers []issuer) {
 	if !c.Expires.IsZero() {
 		until = ", good until " + formatTime(c.Expires)
 	}
-	d.ok("the identity token is for %s%s", c.who(), until)
+	d.ok("the identity token is for %s%s", tokenOwner(c), until)
 }
 
 // shownIssuers is how many issuers a hint names.
@@ -111,7 +110,7 @@ const shownIssuers = 12
 
 // refusal says why an authority that takes tokens of issuers, all of them if
 // there are none, will refuse one with these claims, and what to do about it.
-func refusal(c *claims, issuers []issuer) (hint string, err error) {
+func refusal(c *signer.Claims, issuers []issuer) (hint string, err error) {
 	i := slices.IndexFunc(issuers, func(i issuer) bool { return i.URL == c.Issuer })
 	if i < 0 {
 		var names []string
@@ -134,7 +133,7 @@ func refusal(c *claims, issuers []issuer) (hint string, err error) {
 		return "", nil
 	case c.Email == "":
 		return wantToken, fmt.Errorf("the identity token has no e-mail address in it, as the certificate authority wants of issuer %s", c.Issuer)
-	case !c.Verified && !issuers[i].AnyEmail:
+	case !c.EmailVerified && !issuers[i].AnyEmail:
 		return "have it verified there, and get a new token", fmt.Errorf("issuer %s has not verified the e-mail address %s", c.Issuer, c.Email)
 	}
 	return "", nil

@@ -8,6 +8,7 @@ import (
 
 	"gitseal/fakeca"
 	"gitseal/internal/transport"
+	"gitseal/signer"
 	"gitseal/verifier"
 )
 
@@ -18,7 +19,7 @@ const askDoctor = "gitseal doctor"
 // not be made.
 func (sig *signing) explain(what string, err error) error {
 	err = fmt.Errorf("%s: %w", what, err)
-	var token *tokenError
+	var token *signer.TokenError
 	var lost *transport.Error
 	var status *transport.StatusError
 	var invalid *verifier.VerifyError

@@ -126,14 +126,9 @@ func (sig *signing) signer(s *settings, key string) (*signer.Signer, error) {
 		}
 		cfg.Tokens = localTokens{sig.local, who.Value}
 	} else {
-		cfg.Tokens = sig.token(s)
+		cfg.Tokens = envToken{s.getenv}
 	}
 	return signer.New(cfg)
-}
-
-// token returns where the identity token for servers comes from.
-func (sig *signing) token(s *settings) envToken {
-	return envToken{s.getenv, sig.config.Now, sig.config.Audience}
 }
 
 // Close ends the spinner and the trace, and closes the local authority.
