@@ -10,13 +10,14 @@
 //
 // and runs gitseal sign-blob or verify-blob, the program that GITSEAL names or
 // else the one on the PATH, with its exit code. Without --staging the public
-// good instance is used, with it the instance in the directory that
-// GITSEAL_STAGING names: one that gitseal init --instance made of
-// https://tuf-repo-cdn.sigstage.dev. FILE_OR_DIGEST is a file where there is one
+// good instance is used, with it the staging instance as it was when this
+// program was made, or the one in the directory that GITSEAL_STAGING names: one
+// that gitseal init --instance made of https://tuf-repo-cdn.sigstage.dev. FILE_OR_DIGEST is a file where there is one
 // of that name; to gitseal, what reads as a digest never is.
 package main
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,11 @@ import (
 	"slices"
 	"strings"
 )
+
+// staging holds the two files of the staging instance: see its README.md.
+//
+//go:embed staging/*.json
+var staging embed.FS
 
 func main() {
 	code, err := run(os.Args[1:], os.Getenv)
@@ -42,6 +48,14 @@ func run(args []string, getenv func(string) string) (code int, err error) {
 	if err != nil {
 		return exitUsage, err
 	}
+	if c.staging {
+		dir, err := stagingInstance()
+		if err != nil {
+			return exitUsage, err
+		}
+		defer os.RemoveAll(dir) // what is left of it is in the temporary directory
+		c.env = append(c.env, "GITSEAL_INSTANCE="+dir)
+	}
 	cmd := exec.Command(c.program, c.args...)
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -56,11 +70,27 @@ func run(args []string, getenv func(string) string) (code int, err error) {
 	return 0, nil
 }
 
+// stagingInstance writes the staging instance to a new directory.
+func stagingInstance() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "sigstore-staging-"); err != nil {
+		return "", err
+	}
+	files, err := fs.Sub(staging, "staging")
+	if err == nil {
+		err = os.CopyFS(dir, files)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
 // A call is a call of gitseal.
 type call struct {
 	program string
 	args    []string
 	env     []string // beside what is there
+	staging bool     // with the staging instance that is built in
 }
 
 // commands are the suite's commands with the flags that take a value, and what
@@ -110,9 +140,8 @@ func translate(args []string, getenv func(string) string, isFile func(string) bo
 		case slices.Contains(command.flags, flag):
 			c.args = append(c.args, flag)
 		case flag == "--staging":
-			if instance = getenv("GITSEAL_STAGING"); instance == "" {
-				return nil, errors.New("--staging, and GITSEAL_STAGING does not name the directory of an instance")
-			}
+			instance = getenv("GITSEAL_STAGING")
+			c.staging = instance == ""
 		case strings.HasPrefix(flag, "-") || file != "":
 			return nil, fmt.Errorf("unexpected %q", flag)
 		default:
@@ -126,6 +155,8 @@ func translate(args []string, getenv func(string) string, isFile func(string) bo
 		file = "./" + file
 	}
 	c.args = append(c.args, "--", file)
-	c.env = append(c.env, "GITSEAL_INSTANCE="+instance)
+	if !c.staging {
+		c.env = append(c.env, "GITSEAL_INSTANCE="+instance)
+	}
 	return c, nil
 }

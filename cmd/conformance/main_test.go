@@ -26,9 +26,10 @@ func TestTranslate(t *testing.T) {
 		{nil, "verify-bundle --bundle b --key k --certificate-identity i f",
 			"gitseal verify-blob --bundle b --key k --certificate-identity i -- f | GITSEAL_INSTANCE=sigstore"}, // gitseal refuses it
 
+		{nil, "verify-bundle --staging --bundle b f", "gitseal verify-blob --bundle b -- f | staging"},
+
 		{nil, "", ""},
 		{nil, "sign f", ""},
-		{nil, "verify-bundle --staging --bundle b f", ""},
 		{nil, "verify-bundle --bundle b", ""},
 		{nil, "verify-bundle --bundle", ""},
 		{nil, "verify-bundle --bundle b f g", ""},
@@ -46,6 +47,9 @@ func TestTranslate(t *testing.T) {
 		if err != nil {
 			t.Errorf("%q: %v", tt.line, err)
 			continue
+		}
+		if c.staging {
+			c.env = append(c.env, "staging")
 		}
 		if got := strings.Join(slices.Concat([]string{c.program}, c.args, []string{"|"}, c.env), " "); got != tt.want {
 			t.Errorf("%q: got\n%s, want\n%s", tt.line, got, tt.want)
@@ -90,6 +94,19 @@ func TestVerifyBundle(t *testing.T) {
 		if err != nil || code != tt.code {
 			t.Errorf("as %s: exit code %d, %v, want %d", tt.identity, code, err, tt.code)
 		}
+	}
+	// The staging instance is none that this authority is of. Nothing of it
+	// stays behind.
+	t.Setenv("TMPDIR", filepath.Join(dir, "tmp"))
+	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	code, err := run([]string{"verify-bundle", "--staging", "--bundle", "b.json", "--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", name, "gitconfig"}, getenv)
+	if err != nil || code != 1 {
+		t.Errorf("by the staging instance: exit code %d, %v, want 1", code, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp", "sigstore-*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 	if code, err := run([]string{"verify-bundle", "--bundle", "b.json", "x"}, func(string) string { return os.DevNull }); err == nil {
 		t.Errorf("a program that cannot be run: exit code %d", code)
