@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"crypto"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -80,13 +79,17 @@ func parseBundle(data []byte) (*Bundle, error) {
 	}
 	b := new(Bundle)
 	var mediaType string
-	var material, message, envelope json.RawMessage
-	err := readObject(data, nil,
-		member{"mediaType", true, readText(&mediaType)},
-		member{"verificationMaterial", true, readRaw(&material)},
-		member{"messageSignature", false, readRaw(&message)},
-		member{"dsseEnvelope", false, readRaw(&envelope)},
-	)
+	var material, message, envelope []byte
+	r := newReader(data)
+	err := r.whole(func() error {
+		return r.Object(
+			required("mediaType", r.text(&mediaType)),
+			// To be read when the version is known.
+			required("verificationMaterial", r.raw(&material)),
+			r.optional("messageSignature", r.raw(&message)),
+			r.optional("dsseEnvelope", r.raw(&envelope)),
+		)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -94,46 +97,46 @@ func parseBundle(data []byte) (*Bundle, error) {
 	if !ok {
 		return nil, classed(UnsupportedSignature, "media type %.200q is not one of a bundle, or of an unknown version", mediaType)
 	}
-	if err := b.readMaterial(material, version); err != nil {
+	if err := b.readMaterial(newReader(material), version); err != nil {
 		return nil, fmt.Errorf("verificationMaterial: %w", err)
 	}
 	switch {
 	case (message == nil) == (envelope == nil):
 		return nil, errors.New("not one of messageSignature and dsseEnvelope")
 	case message != nil:
-		err = b.readMessage(message)
+		err = b.readMessage(newReader(message))
 	default:
-		err = b.readEnvelope(envelope)
+		err = b.readEnvelope(newReader(envelope))
 	}
 	return b, err
 }
 
 // readMaterial reads a VerificationMaterial.
-func (b *Bundle) readMaterial(data []byte, version int) error {
+func (b *Bundle) readMaterial(r *reader, version int) error {
 	var key, chain, certificate bool
-	readCertificate := func(data []byte) error {
+	readCertificate := func() error {
 		var der []byte
-		err := readObject(data, nil, member{"rawBytes", true, readBytes(&der)})
+		err := r.Object(required("rawBytes", r.bytes(&der)))
 		b.Certificates = append(b.Certificates, der)
 		return err
 	}
-	err := readObject(data, nil,
-		member{"publicKey", false, func(data []byte) error {
+	err := r.Object(
+		r.optional("publicKey", func() error {
 			key = true
-			return readObject(data, nil, member{"hint", false, readText(&b.Hint)})
-		}},
-		member{"x509CertificateChain", false, func(data []byte) error {
+			return r.Object(r.optional("hint", r.text(&b.Hint)))
+		}),
+		r.optional("x509CertificateChain", func() error {
 			chain = true
-			return readObject(data, nil, member{"certificates", true, readArray(maxCertificates, readCertificate)})
-		}},
-		member{"certificate", false, func(data []byte) error {
+			return r.Object(required("certificates", r.array(maxCertificates, readCertificate)))
+		}),
+		r.optional("certificate", func() error {
 			certificate = true
-			return readCertificate(data)
-		}},
-		member{"tlogEntries", false, readArray(maxEntries, func(data []byte) error { return b.readEntry(data, version) })},
-		member{"timestampVerificationData", false, func(data []byte) error {
-			return readObject(data, nil, member{"rfc3161Timestamps", false, readArray(maxStamps, b.readStamp)})
-		}},
+			return readCertificate()
+		}),
+		r.optional("tlogEntries", r.array(maxEntries, func() error { return b.readEntry(r, version) })),
+		r.optional("timestampVerificationData", func() error {
+			return r.Object(r.optional("rfc3161Timestamps", r.array(maxStamps, func() error { return b.readStamp(r) })))
+		}),
 	)
 	switch {
 	case err != nil:
@@ -149,7 +152,11 @@ func (b *Bundle) readMaterial(data []byte, version int) error {
 }
 
 // readEntry reads a TransparencyLogEntry.
-func (b *Bundle) readEntry(data []byte, version int) error {
+func (b *Bundle) readEntry(r *reader, version int) error {
+	data, err := r.Value()
+	if err != nil {
+		return err
+	}
 	e, err := tlog.ParseEntryJSON(data)
 	if err != nil {
 		return err
@@ -165,9 +172,9 @@ func (b *Bundle) readEntry(data []byte, version int) error {
 }
 
 // readStamp reads an RFC3161SignedTimestamp, which is a TimeStampResp.
-func (b *Bundle) readStamp(data []byte) error {
+func (b *Bundle) readStamp(r *reader) error {
 	var response []byte
-	if err := readObject(data, nil, member{"signedTimestamp", true, readBytes(&response)}); err != nil {
+	if err := r.Object(required("signedTimestamp", r.bytes(&response))); err != nil {
 		return err
 	}
 	token, err := cms.ParseTimeStampResponse(response)
@@ -183,13 +190,13 @@ func (b *Bundle) readStamp(data []byte) error {
 var bundleHashes = map[string]crypto.Hash{"SHA2_256": crypto.SHA256, "SHA2_384": crypto.SHA384, "SHA2_512": crypto.SHA512}
 
 // readMessage reads a MessageSignature.
-func (b *Bundle) readMessage(data []byte) error {
-	err := readObject(data, nil,
-		member{"messageDigest", false, func(data []byte) error {
+func (b *Bundle) readMessage(r *reader) error {
+	err := r.Object(
+		r.optional("messageDigest", func() error {
 			var name string
-			err := readObject(data, nil,
-				member{"algorithm", true, readText(&name)},
-				member{"digest", true, readBytes(&b.Digest)},
+			err := r.Object(
+				required("algorithm", r.text(&name)),
+				required("digest", r.bytes(&b.Digest)),
 			)
 			if err != nil {
 				return err
@@ -202,8 +209,8 @@ func (b *Bundle) readMessage(data []byte) error {
 				return fmt.Errorf("digest of %d bytes", len(b.Digest))
 			}
 			return nil
-		}},
-		member{"signature", true, readBytes(&b.Signature)},
+		}),
+		required("signature", r.bytes(&b.Signature)),
 	)
 	if err != nil {
 		return fmt.Errorf("messageSignature: %w", err)
@@ -212,19 +219,19 @@ func (b *Bundle) readMessage(data []byte) error {
 }
 
 // readEnvelope reads an io.intoto.Envelope.
-func (b *Bundle) readEnvelope(data []byte) error {
+func (b *Bundle) readEnvelope(r *reader) error {
 	b.Envelope = new(Envelope)
 	count := 0
-	err := readObject(data, nil,
-		member{"payload", true, readBytes(&b.Envelope.Payload)},
-		member{"payloadType", true, readText(&b.Envelope.PayloadType)},
-		member{"signatures", true, readArray(maxEntries, func(data []byte) error {
+	err := r.Object(
+		required("payload", r.bytes(&b.Envelope.Payload)),
+		required("payloadType", r.text(&b.Envelope.PayloadType)),
+		required("signatures", r.array(maxEntries, func() error {
 			count++
-			return readObject(data, nil,
-				member{"sig", true, readBytes(&b.Signature)},
-				member{"keyid", false, readText(&b.Envelope.KeyID)},
+			return r.Object(
+				required("sig", r.bytes(&b.Signature)),
+				r.optional("keyid", r.text(&b.Envelope.KeyID)),
 			)
-		})},
+		})),
 	)
 	if err == nil && count != 1 {
 		err = fmt.Errorf("%d signatures, want one", count)

@@ -3,8 +3,6 @@ package verifier
 import (
 	"bytes"
 	"crypto"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,13 +90,14 @@ func (s *Statement) Subjects() []Artifact {
 // Members that are not known are ignored, as the format asks.
 func parseStatement(payload []byte) (*Statement, error) {
 	s := &Statement{JSON: bytes.Clone(payload)}
-	var predicate json.RawMessage
-	err := readObject(payload, ignore,
-		member{"_type", true, readText(&s.Type)},
-		member{"subject", true, readArray(maxSubjects, s.readSubject)},
-		member{"predicateType", true, readText(&s.PredicateType)},
-		member{"predicate", false, readRaw(&predicate)},
-	)
+	r := newReader(payload)
+	err := r.whole(func() error {
+		return r.Open(maxMembers, r.ignore,
+			required("_type", r.text(&s.Type)),
+			required("subject", r.array(maxSubjects, func() error { return s.readSubject(r) })),
+			required("predicateType", r.text(&s.PredicateType)),
+		)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -115,29 +114,20 @@ func parseStatement(payload []byte) (*Statement, error) {
 var statementHashes = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
 // readSubject reads an in-toto ResourceDescriptor as far as its digests.
-func (s *Statement) readSubject(data []byte) error {
-	digests, count := make(map[crypto.Hash][]byte), 0
-	err := readObject(data, ignore, member{"digest", false, func(data []byte) error {
-		return readObject(data, func(name string, value []byte) error {
-			if count++; count > maxDigests {
-				return fmt.Errorf("more than %d digests", maxDigests)
-			}
+func (s *Statement) readSubject(r *reader) error {
+	digests := make(map[crypto.Hash][]byte)
+	err := r.Open(maxMembers, r.ignore, r.optional("digest", func() error {
+		return r.Open(maxDigests, func(name string) error {
 			hash, ok := statementHashes[name]
 			if !ok {
-				return nil
+				return r.ignore(name)
 			}
-			var text string
-			if err := readText(&text)(value); err != nil {
-				return err
-			}
-			digest, err := hex.DecodeString(text)
-			if err != nil || len(digest) != hash.Size() || hex.EncodeToString(digest) != text {
-				return fmt.Errorf("%s: not a digest in lower-case hexadecimal", name)
-			}
+			var digest []byte
+			err := r.Hex(&digest, hash.Size())()
 			digests[hash] = digest
-			return nil
+			return err
 		})
-	}})
+	}))
 	s.subjects = append(s.subjects, digests)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+
+	"gitseal/internal/strictjson"
 )
 
 // Bounds of a body, besides that of the entry.
@@ -70,16 +72,16 @@ func parseBody(body []byte) (*Body, error) {
 	if len(body) > maxEntry {
 		return nil, fmt.Errorf("longer than %d bytes", maxEntry)
 	}
-	r := &reader{src: body, canonical: true}
+	r := &reader{strictjson.Reader{Text: body, Canonical: true}}
 	b := new(Body)
-	err := r.object(
-		member{"apiVersion", true, r.string(&b.Version, maxString)},
-		member{"kind", true, r.string(&b.Kind, maxString)},
+	err := r.Object(
+		required("apiVersion", r.String(&b.Version, maxString)),
+		required("kind", r.String(&b.Kind, maxString)),
 		// In this order, so kind and version are known here.
-		member{"spec", true, func() error { return r.spec(b) }},
+		required("spec", func() error { return r.spec(b) }),
 	)
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return nil, err
@@ -89,17 +91,17 @@ func parseBody(body []byte) (*Body, error) {
 
 // bodyKind returns what a body of any kind says of itself.
 func bodyKind(body []byte) (kind, version string, err error) {
-	r := &reader{src: body, canonical: true}
+	r := &reader{strictjson.Reader{Text: body, Canonical: true}}
 	errEnough := errors.New("read as far as needed")
-	err = r.object(
-		member{"apiVersion", true, r.string(&version, maxString)},
-		member{"kind", true, r.string(&kind, maxString)},
-		member{"spec", true, func() error {
+	err = r.Object(
+		required("apiVersion", r.String(&version, maxString)),
+		required("kind", r.String(&kind, maxString)),
+		required("spec", func() error {
 			if kind == "" || version == "" {
 				return errors.New("neither kind nor version before it")
 			}
 			return errEnough
-		}},
+		}),
 	)
 	if !errors.Is(err, errEnough) {
 		return "", "", err

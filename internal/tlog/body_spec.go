@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"gitseal/internal/strictjson"
 )
 
 // What the entries of each kind record, under "spec". Rekor v1 writes bytes in
@@ -13,49 +15,49 @@ import (
 
 // in returns a function that reads an object with one member.
 func (r *reader) in(name string, read func() error) func() error {
-	return func() error { return r.object(member{name, true, read}) }
+	return func() error { return r.Object(required(name, read)) }
 }
 
 // {"data":{"hash":HASH},"signature":{"content":B64,"publicKey":{"content":PEM}}}
 func (r *reader) hashedRekordV1(b *Body) error {
 	b.Signatures = make([]BodySignature, 1)
 	s := &b.Signatures[0]
-	return r.object(
-		member{"data", true, r.in("hash", func() error { return r.hashV1(&b.Hash, &b.Digest) })},
-		member{"signature", true, func() error {
-			return r.object(
-				member{"content", true, r.signature(&s.Signature)},
-				member{"publicKey", true, r.in("content", r.keyPEM(s))},
+	return r.Object(
+		required("data", r.in("hash", func() error { return r.hashV1(&b.Hash, &b.Digest) })),
+		required("signature", func() error {
+			return r.Object(
+				required("content", r.signature(&s.Signature)),
+				required("publicKey", r.in("content", r.keyPEM(s))),
 			)
-		}},
+		}),
 	)
 }
 
 // {"envelopeHash":HASH,"payloadHash":HASH,"signatures":[{"signature":B64,"verifier":PEM},…]}
 func (r *reader) dsseV1(b *Body) error {
-	return r.object(
-		member{"envelopeHash", true, r.sha256(&b.EnvelopeHash)},
-		member{"payloadHash", true, func() error { return r.hashV1(&b.Hash, &b.Digest) }},
-		member{"signatures", true, r.signatures(b, func(s *BodySignature) error {
-			return r.object(
-				member{"signature", true, r.signature(&s.Signature)},
-				member{"verifier", true, r.keyPEM(s)},
+	return r.Object(
+		required("envelopeHash", r.sha256(&b.EnvelopeHash)),
+		required("payloadHash", func() error { return r.hashV1(&b.Hash, &b.Digest) }),
+		required("signatures", r.signatures(b, func(s *BodySignature) error {
+			return r.Object(
+				required("signature", r.signature(&s.Signature)),
+				required("verifier", r.keyPEM(s)),
 			)
-		})},
+		})),
 	)
 }
 
 // {"content":{"hash":HASH,"payloadHash":HASH},"publicKey":PEM}
 func (r *reader) intotoV1(b *Body) error {
 	b.Signatures = make([]BodySignature, 1)
-	return r.object(
-		member{"content", true, func() error {
-			return r.object(
-				member{"hash", true, r.sha256(&b.EnvelopeHash)},
-				member{"payloadHash", false, func() error { return r.hashV1(&b.Hash, &b.Digest) }},
+	return r.Object(
+		required("content", func() error {
+			return r.Object(
+				required("hash", r.sha256(&b.EnvelopeHash)),
+				optional("payloadHash", func() error { return r.hashV1(&b.Hash, &b.Digest) }),
 			)
-		}},
-		member{"publicKey", true, r.keyPEM(&b.Signatures[0])},
+		}),
+		required("publicKey", r.keyPEM(&b.Signatures[0])),
 	)
 }
 
@@ -63,22 +65,22 @@ func (r *reader) intotoV1(b *Body) error {
 func (r *reader) intotoV2(b *Body) error {
 	var payloadType, keyID string
 	signature := func(s *BodySignature) error {
-		return r.object(
-			member{"keyid", false, r.string(&keyID, maxPayloadType)},
-			member{"publicKey", true, r.clientPEM(s)},
-			member{"sig", true, r.encodedSignature(&s.Signature)},
+		return r.Object(
+			optional("keyid", r.String(&keyID, maxPayloadType)),
+			required("publicKey", r.clientPEM(s)),
+			required("sig", r.encodedSignature(&s.Signature)),
 		)
 	}
 	return r.in("content", func() error {
-		return r.object(
-			member{"envelope", true, func() error {
-				return r.object(
-					member{"payloadType", true, r.string(&payloadType, maxPayloadType)},
-					member{"signatures", true, r.signatures(b, signature)},
+		return r.Object(
+			required("envelope", func() error {
+				return r.Object(
+					required("payloadType", r.String(&payloadType, maxPayloadType)),
+					required("signatures", r.signatures(b, signature)),
 				)
-			}},
-			member{"hash", true, r.sha256(&b.EnvelopeHash)},
-			member{"payloadHash", true, func() error { return r.hashV1(&b.Hash, &b.Digest) }},
+			}),
+			required("hash", r.sha256(&b.EnvelopeHash)),
+			required("payloadHash", func() error { return r.hashV1(&b.Hash, &b.Digest) }),
 		)
 	})()
 }
@@ -87,9 +89,9 @@ func (r *reader) intotoV2(b *Body) error {
 func (r *reader) hashedRekordV2(b *Body) error {
 	b.Signatures = make([]BodySignature, 1)
 	return r.in("hashedRekordV002", func() error {
-		return r.object(
-			member{"data", true, func() error { return r.hashV2(b) }},
-			member{"signature", true, func() error { return r.signatureV2(&b.Signatures[0]) }},
+		return r.Object(
+			required("data", func() error { return r.hashV2(b) }),
+			required("signature", func() error { return r.signatureV2(&b.Signatures[0]) }),
 		)
 	})()
 }
@@ -97,9 +99,9 @@ func (r *reader) hashedRekordV2(b *Body) error {
 // {"dsseV002":{"payloadHash":HASH,"signatures":[SIGNATURE,…]}}
 func (r *reader) dsseV2(b *Body) error {
 	return r.in("dsseV002", func() error {
-		return r.object(
-			member{"payloadHash", true, func() error { return r.hashV2(b) }},
-			member{"signatures", true, r.signatures(b, r.signatureV2)},
+		return r.Object(
+			required("payloadHash", func() error { return r.hashV2(b) }),
+			required("signatures", r.signatures(b, r.signatureV2)),
 		)
 	})()
 }
@@ -107,7 +109,7 @@ func (r *reader) dsseV2(b *Body) error {
 // signatures returns a function that reads an array of them.
 func (r *reader) signatures(b *Body, read func(*BodySignature) error) func() error {
 	return func() error {
-		err := r.array(maxBodySignatures, func() error {
+		err := r.Array(maxBodySignatures, func(int) error {
 			var s BodySignature
 			err := read(&s)
 			b.Signatures = append(b.Signatures, s)
@@ -123,7 +125,7 @@ func (r *reader) signatures(b *Body, read func(*BodySignature) error) func() err
 // signature returns a function that reads a signature in base64.
 func (r *reader) signature(dst *[]byte) func() error {
 	return func() error {
-		err := r.base64(dst, maxEntry)()
+		err := r.Base64(dst, maxEntry)()
 		if err == nil && *dst == nil {
 			err = errors.New("empty")
 		}
@@ -138,7 +140,7 @@ func (r *reader) encodedSignature(dst *[]byte) func() error {
 		var text []byte
 		err := r.signature(&text)()
 		if err == nil {
-			*dst, err = decodeBase64(text)
+			*dst, err = strictjson.DecodeBase64(text)
 		}
 		return err
 	}
@@ -146,19 +148,19 @@ func (r *reader) encodedSignature(dst *[]byte) func() error {
 
 // {"content":B64,"verifier":{"keyDetails":…,"x509Certificate" or "publicKey":{"rawBytes":B64}}}
 func (r *reader) signatureV2(s *BodySignature) error {
-	return r.object(
-		member{"content", true, r.signature(&s.Signature)},
-		member{"verifier", true, func() error {
-			err := r.object(
-				member{"keyDetails", true, r.string(&s.KeyDetails, maxString)},
-				member{"publicKey", false, r.in("rawBytes", r.base64(&s.PublicKey, maxEntry))},
-				member{"x509Certificate", false, r.in("rawBytes", r.base64(&s.Certificate, maxEntry))},
+	return r.Object(
+		required("content", r.signature(&s.Signature)),
+		required("verifier", func() error {
+			err := r.Object(
+				required("keyDetails", r.String(&s.KeyDetails, maxString)),
+				optional("publicKey", r.in("rawBytes", r.Base64(&s.PublicKey, maxEntry))),
+				optional("x509Certificate", r.in("rawBytes", r.Base64(&s.Certificate, maxEntry))),
 			)
 			if err == nil && (s.PublicKey == nil) == (s.Certificate == nil) {
 				err = errors.New("not one of a key and a certificate")
 			}
 			return err
-		}},
+		}),
 	)
 }
 
@@ -167,7 +169,7 @@ func (r *reader) signatureV2(s *BodySignature) error {
 func (r *reader) keyPEM(s *BodySignature) func() error {
 	return func() error {
 		var text []byte
-		if err := r.base64(&text, maxEntry)(); err != nil {
+		if err := r.Base64(&text, maxEntry)(); err != nil {
 			return err
 		}
 		return s.parsePEM(text)
@@ -179,7 +181,7 @@ func (r *reader) keyPEM(s *BodySignature) func() error {
 func (r *reader) clientPEM(s *BodySignature) func() error {
 	return func() error {
 		var text []byte
-		if err := r.base64(&text, maxEntry)(); err != nil {
+		if err := r.Base64(&text, maxEntry)(); err != nil {
 			return err
 		}
 		text = bytes.ReplaceAll(bytes.TrimSpace(text), []byte("\r\n"), []byte("\n"))
@@ -233,17 +235,17 @@ func (r *reader) sha256(dst *[]byte) func() error {
 
 // {"algorithm":…,"value":HEX}
 func (r *reader) hashV1(hash *crypto.Hash, dst *[]byte) error {
-	return r.object(
-		member{"algorithm", true, r.algorithm(hash, hashesV1)},
-		member{"value", true, func() error { return r.hex(dst, hash.Size())() }},
+	return r.Object(
+		required("algorithm", r.algorithm(hash, hashesV1)),
+		required("value", func() error { return r.Hex(dst, hash.Size())() }),
 	)
 }
 
 // {"algorithm":…,"digest":B64}
 func (r *reader) hashV2(b *Body) error {
-	err := r.object(
-		member{"algorithm", true, r.algorithm(&b.Hash, hashesV2)},
-		member{"digest", true, r.base64(&b.Digest, maxDigest)},
+	err := r.Object(
+		required("algorithm", r.algorithm(&b.Hash, hashesV2)),
+		required("digest", r.Base64(&b.Digest, maxDigest)),
 	)
 	if err == nil && len(b.Digest) != b.Hash.Size() {
 		err = fmt.Errorf("digest of %d bytes", len(b.Digest))
@@ -255,7 +257,7 @@ func (r *reader) hashV2(b *Body) error {
 func (r *reader) algorithm(hash *crypto.Hash, known map[string]crypto.Hash) func() error {
 	return func() error {
 		var name string
-		if err := r.string(&name, maxString)(); err != nil {
+		if err := r.String(&name, maxString)(); err != nil {
 			return err
 		}
 		if *hash = known[name]; *hash == 0 {

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
+
+	"gitseal/internal/strictjson"
 )
 
 // maxEntryJSON bounds an entry in JSON: base64 makes a body a third longer.
@@ -28,12 +30,12 @@ func parseEntryJSON(data []byte) (*Entry, error) {
 	if len(data) > maxEntryJSON {
 		return nil, fmt.Errorf("longer than %d bytes", maxEntryJSON)
 	}
-	r := &reader{src: data}
+	r := &reader{strictjson.Reader{Text: data}}
 	e := new(Entry)
 	if err := r.entry(e); err != nil {
 		return nil, err
 	}
-	if err := r.end(); err != nil {
+	if err := r.End(); err != nil {
 		return nil, err
 	}
 	if len(e.LogID) != sha256.Size {
@@ -43,49 +45,49 @@ func parseEntryJSON(data []byte) (*Entry, error) {
 }
 
 func (r *reader) entry(e *Entry) error {
-	return r.object(
-		member{"canonicalizedBody", false, r.base64(&e.CanonicalizedBody, maxEntry)},
-		member{"inclusionPromise", false, r.message(func() error {
+	return r.Object(
+		optional("canonicalizedBody", r.Base64(&e.CanonicalizedBody, maxEntry)),
+		optional("inclusionPromise", r.OrNull(func() error {
 			e.Promise = new(InclusionPromise)
-			return r.object(member{"signedEntryTimestamp", false, r.base64(&e.Promise.SET, maxSET)})
-		})},
-		member{"inclusionProof", false, r.message(func() error {
+			return r.Object(optional("signedEntryTimestamp", r.Base64(&e.Promise.SET, maxSET)))
+		})),
+		optional("inclusionProof", r.OrNull(func() error {
 			e.Proof = new(EntryProof)
 			return r.entryProof(e.Proof)
-		})},
-		member{"integratedTime", false, r.int64(&e.IntegratedTime)},
-		member{"kindVersion", false, r.message(func() error {
-			return r.object(
-				member{"kind", false, r.string(&e.Kind, maxString)},
-				member{"version", false, r.string(&e.KindVersion, maxString)},
+		})),
+		optional("integratedTime", r.int64(&e.IntegratedTime)),
+		optional("kindVersion", r.OrNull(func() error {
+			return r.Object(
+				optional("kind", r.String(&e.Kind, maxString)),
+				optional("version", r.String(&e.KindVersion, maxString)),
 			)
-		})},
-		member{"logId", true, func() error {
-			return r.object(member{"keyId", true, r.base64(&e.LogID, sha256.Size)})
-		}},
-		member{"logIndex", false, r.int64(&e.LogIndex)},
+		})),
+		required("logId", func() error {
+			return r.Object(required("keyId", r.Base64(&e.LogID, sha256.Size)))
+		}),
+		optional("logIndex", r.int64(&e.LogIndex)),
 	)
 }
 
 func (r *reader) entryProof(p *EntryProof) error {
 	var note string
-	err := r.object(
-		member{"checkpoint", false, r.message(func() error {
-			return r.object(member{"envelope", false, r.string(&note, maxNote)})
-		})},
-		member{"hashes", false, func() error {
-			return r.array(maxHashes, func() error {
+	err := r.Object(
+		optional("checkpoint", r.OrNull(func() error {
+			return r.Object(optional("envelope", r.String(&note, maxNote)))
+		})),
+		optional("hashes", func() error {
+			return r.Array(maxHashes, func(int) error {
 				h, err := r.hash()
 				p.Hashes = append(p.Hashes, h)
 				return err
 			})
-		}},
-		member{"logIndex", false, r.int64(&p.LogIndex)},
-		member{"rootHash", true, func() (err error) {
+		}),
+		optional("logIndex", r.int64(&p.LogIndex)),
+		required("rootHash", func() (err error) {
 			p.RootHash, err = r.hash()
 			return err
-		}},
-		member{"treeSize", false, r.int64(&p.TreeSize)},
+		}),
+		optional("treeSize", r.int64(&p.TreeSize)),
 	)
 	if note != "" {
 		p.Checkpoint = []byte(note)
@@ -96,7 +98,7 @@ func (r *reader) entryProof(p *EntryProof) error {
 // hash reads a hash in base64.
 func (r *reader) hash() (Hash, error) {
 	var h []byte
-	if err := r.base64(&h, len(Hash{}))(); err != nil {
+	if err := r.Base64(&h, len(Hash{}))(); err != nil {
 		return Hash{}, err
 	}
 	if len(h) != len(Hash{}) {
@@ -105,29 +107,13 @@ func (r *reader) hash() (Hash, error) {
 	return Hash(h), nil
 }
 
-// message returns a function that reads a message which is null where it is
-// absent.
-func (r *reader) message(read func() error) func() error {
-	return func() error {
-		if r.null() {
-			return nil
-		}
-		return read()
-	}
-}
-
 // int64 returns a function that reads an integer that must not be negative.
 func (r *reader) int64(dst *int64) func() error {
-	return func() (err error) {
-		if r.skipSpace() != '"' {
-			return r.number(dst)()
+	return func() error {
+		if r.Next() == '"' {
+			return r.QuotedNumber(dst, 63)()
 		}
-		s, err := r.text()
-		if err != nil {
-			return err
-		}
-		*dst, err = parseInt(s)
-		return err
+		return r.Number(dst, 63)()
 	}
 }
 
@@ -180,7 +166,7 @@ func appendName(b []byte, name string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	return append(appendText(b, name), ':')
+	return append(strictjson.AppendString(b, name), ':')
 }
 
 // The functions below leave out zero values.
@@ -203,5 +189,5 @@ func appendString(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
 	}
-	return appendText(appendName(b, name), value)
+	return strictjson.AppendString(appendName(b, name), value)
 }

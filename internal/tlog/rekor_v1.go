@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"gitseal/internal/strictjson"
 )
 
 // Bounds of what a Rekor v1 server answers. It hands out at most ten entries
@@ -13,6 +15,8 @@ import (
 const (
 	maxRekorV1     = 32 << 20
 	maxAttestation = 1 << 20
+
+	maxID = 16 + 2*sha256.Size // digits of an entry id
 )
 
 // A RekorV1Entry is an entry as Rekor v1 hands it out, with its body. Nothing
@@ -46,11 +50,14 @@ func parseRekorV1(data []byte) ([]RekorV1Entry, error) {
 	if len(data) > maxRekorV1 {
 		return nil, fmt.Errorf("longer than %d bytes", maxRekorV1)
 	}
-	r := &reader{src: data}
+	r := &reader{strictjson.Reader{Text: data}}
 	var entries []RekorV1Entry
 	seen := make(map[string]bool)
-	object := func() error {
-		return r.members(func(id string) error {
+	object := func(int) error {
+		return r.Members(func(id string) error {
+			if len(id) > maxID {
+				return fmt.Errorf("name longer than %d bytes", maxID)
+			}
 			if seen[id] {
 				return errors.New("duplicate entry")
 			}
@@ -61,14 +68,14 @@ func parseRekorV1(data []byte) ([]RekorV1Entry, error) {
 		})
 	}
 	var err error
-	if r.skipSpace() == '[' {
+	if r.Next() == '[' {
 		// Each entry takes far more than a byte: the text is the bound.
-		err = r.array(len(data), object)
+		err = r.Array(len(data), object)
 	} else {
-		err = object()
+		err = object(0)
 	}
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return nil, err
@@ -82,27 +89,27 @@ func parseRekorV1(data []byte) ([]RekorV1Entry, error) {
 // rekorV1 reads the entry of that id.
 func (r *reader) rekorV1(id string) (*Entry, error) {
 	e := new(Entry)
-	err := r.object(
-		member{"attestation", false, func() error {
+	err := r.Object(
+		optional("attestation", func() error {
 			var data []byte
-			return r.object(member{"data", false, r.base64(&data, maxAttestation)})
-		}},
-		member{"body", true, r.base64(&e.CanonicalizedBody, maxEntry)},
-		member{"integratedTime", true, r.number(&e.IntegratedTime)},
-		member{"logID", true, r.hex(&e.LogID, sha256.Size)},
-		member{"logIndex", true, r.number(&e.LogIndex)},
-		member{"verification", false, func() error {
-			return r.object(
-				member{"inclusionProof", false, func() error {
+			return r.Object(optional("data", r.Base64(&data, maxAttestation)))
+		}),
+		required("body", r.Base64(&e.CanonicalizedBody, maxEntry)),
+		required("integratedTime", r.Number(&e.IntegratedTime, 63)),
+		required("logID", r.Hex(&e.LogID, sha256.Size)),
+		required("logIndex", r.Number(&e.LogIndex, 63)),
+		optional("verification", func() error {
+			return r.Object(
+				optional("inclusionProof", func() error {
 					e.Proof = new(EntryProof)
 					return r.rekorV1Proof(e.Proof)
-				}},
-				member{"signedEntryTimestamp", false, func() error {
+				}),
+				optional("signedEntryTimestamp", func() error {
 					e.Promise = new(InclusionPromise)
-					return r.base64(&e.Promise.SET, maxSET)()
-				}},
+					return r.Base64(&e.Promise.SET, maxSET)()
+				}),
 			)
-		}},
+		}),
 	)
 	if err != nil {
 		return nil, err
@@ -118,12 +125,12 @@ func (r *reader) rekorV1(id string) (*Entry, error) {
 
 func (r *reader) rekorV1Proof(p *EntryProof) error {
 	var note string
-	err := r.object(
-		member{"checkpoint", false, r.string(&note, maxNote)},
-		member{"hashes", true, r.hexHashes(&p.Hashes)},
-		member{"logIndex", true, r.number(&p.LogIndex)},
-		member{"rootHash", true, func() error { return r.hexHash(&p.RootHash) }},
-		member{"treeSize", true, r.number(&p.TreeSize)},
+	err := r.Object(
+		optional("checkpoint", r.String(&note, maxNote)),
+		required("hashes", r.hexHashes(&p.Hashes)),
+		required("logIndex", r.Number(&p.LogIndex, 63)),
+		required("rootHash", func() error { return r.hexHash(&p.RootHash) }),
+		required("treeSize", r.Number(&p.TreeSize, 63)),
 	)
 	if note != "" {
 		p.Checkpoint = []byte(note)
@@ -134,7 +141,7 @@ func (r *reader) rekorV1Proof(p *EntryProof) error {
 // hexHash reads a hash in hexadecimal.
 func (r *reader) hexHash(dst *Hash) error {
 	var h []byte
-	if err := r.hex(&h, len(dst))(); err != nil {
+	if err := r.Hex(&h, len(dst))(); err != nil {
 		return err
 	}
 	*dst = Hash(h)
@@ -144,7 +151,7 @@ func (r *reader) hexHash(dst *Hash) error {
 // hexHashes returns a function that reads the hashes of a proof.
 func (r *reader) hexHashes(dst *[]Hash) func() error {
 	return func() error {
-		return r.array(maxHashes, func() error {
+		return r.Array(maxHashes, func(int) error {
 			var h Hash
 			err := r.hexHash(&h)
 			*dst = append(*dst, h)
@@ -167,11 +174,11 @@ func checkID(id string, body []byte) error {
 
 // parseID returns the leaf hash of an entry id.
 func parseID(id string) (Hash, error) {
-	const uuid, full = 2 * sha256.Size, 16 + 2*sha256.Size
+	const uuid, full = 2 * sha256.Size, maxID
 	if len(id) != uuid && len(id) != full {
 		return Hash{}, fmt.Errorf("entry id of %d digits", len(id))
 	}
-	raw, err := decodeHex([]byte(id), len(id)/2)
+	raw, err := strictjson.DecodeHex([]byte(id), len(id)/2)
 	if err != nil {
 		return Hash{}, fmt.Errorf("entry id: %w", err)
 	}

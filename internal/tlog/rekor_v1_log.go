@@ -3,6 +3,8 @@ package tlog
 import (
 	"errors"
 	"fmt"
+
+	"gitseal/internal/strictjson"
 )
 
 // Bounds of what a Rekor v1 server says of itself and of its index. The public
@@ -26,11 +28,11 @@ type RekorV1Tree struct {
 // ParseRekorV1Log reads what GET /api/v1/log answers: the tree that grows, and
 // those that came before it, the oldest first.
 func ParseRekorV1Log(data []byte) (current RekorV1Tree, inactive []RekorV1Tree, err error) {
-	r := &reader{src: data}
+	r := &reader{strictjson.Reader{Text: data}}
 	if len(data) > maxLogInfo {
 		err = fmt.Errorf("longer than %d bytes", maxLogInfo)
 	} else if err = r.rekorV1Log(&current, &inactive); err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return RekorV1Tree{}, nil, fmt.Errorf("parsing Rekor log: %w", err)
@@ -39,36 +41,30 @@ func ParseRekorV1Log(data []byte) (current RekorV1Tree, inactive []RekorV1Tree, 
 }
 
 func (r *reader) rekorV1Log(current *RekorV1Tree, inactive *[]RekorV1Tree) error {
-	return r.rekorV1Tree(current, member{"inactiveShards", false, func() error {
-		if r.null() {
-			return nil
-		}
-		return r.array(maxTrees, func() error {
+	return r.rekorV1Tree(current, optional("inactiveShards", r.OrNull(func() error {
+		return r.Array(maxTrees, func(int) error {
 			var t RekorV1Tree
 			err := r.rekorV1Tree(&t)
 			*inactive = append(*inactive, t)
 			return err
 		})
-	}})
+	})))
 }
 
 // rekorV1Tree reads a tree, an object with more members besides.
-func (r *reader) rekorV1Tree(t *RekorV1Tree, more ...member) error {
+func (r *reader) rekorV1Tree(t *RekorV1Tree, more ...strictjson.Member) error {
 	var size int64
 	var note string
-	err := r.object(append(more,
-		member{"rootHash", true, func() error { return r.hexHash(&t.Root) }},
-		member{"signedTreeHead", true, r.string(&note, maxNote)},
-		member{"treeID", true, func() error {
+	err := r.Object(append(more,
+		required("rootHash", func() error { return r.hexHash(&t.Root) }),
+		required("signedTreeHead", r.String(&note, maxNote)),
+		required("treeID", func() error {
 			var id int64
-			s, err := r.text()
-			if err == nil {
-				id, err = parseInt(s)
-			}
+			err := r.QuotedNumber(&id, 63)()
 			t.ID = fmt.Sprint(id)
 			return err
-		}},
-		member{"treeSize", true, r.number(&size)},
+		}),
+		required("treeSize", r.Number(&size, 63)),
 	)...)
 	if err != nil {
 		return err
@@ -89,13 +85,13 @@ func (r *reader) rekorV1Tree(t *RekorV1Tree, more ...member) error {
 func ParseRekorV1Proof(data []byte) ([]Hash, error) {
 	var hashes []Hash
 	var root Hash // of the tree as it is now: nothing to the proof
-	r := &reader{src: data}
-	err := r.object(
-		member{"hashes", true, r.hexHashes(&hashes)},
-		member{"rootHash", true, func() error { return r.hexHash(&root) }},
+	r := &reader{strictjson.Reader{Text: data}}
+	err := r.Object(
+		required("hashes", r.hexHashes(&hashes)),
+		required("rootHash", func() error { return r.hexHash(&root) }),
 	)
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing Rekor consistency proof: %w", err)
@@ -111,10 +107,10 @@ func ParseRekorV1IDs(data []byte) ([]string, error) {
 	if len(data) > maxIDs {
 		return nil, fmt.Errorf("parsing Rekor entry ids: longer than %d bytes", maxIDs)
 	}
-	r := &reader{src: data}
-	err := r.array(len(data), func() error {
+	r := &reader{strictjson.Reader{Text: data}}
+	err := r.Array(len(data), func(int) error {
 		var id string
-		if err := r.string(&id, maxName)(); err != nil {
+		if err := r.String(&id, maxID)(); err != nil {
 			return err
 		}
 		if _, err := parseID(id); err != nil {
@@ -127,7 +123,7 @@ func ParseRekorV1IDs(data []byte) ([]string, error) {
 		return nil
 	})
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing Rekor entry ids: %w", err)

@@ -51,19 +51,19 @@ func parseConfig(data []byte) (*SigningConfig, error) {
 	}
 	c := new(SigningConfig)
 	var mediaType string
-	err = r.object(
-		field{"mediaType", required, r.text(&mediaType)},
-		field{"caUrls", optional, r.services(&c.CAs)},
-		field{"oidcUrls", optional, r.services(&c.OIDCProviders)},
-		field{"rekorTlogUrls", optional, r.services(&c.TLogs)},
-		field{"rekorTlogConfig", optional, r.selection(&c.TLogConfig)},
-		field{"tsaUrls", optional, r.services(&c.TSAs)},
-		field{"tsaConfig", optional, r.selection(&c.TSAConfig)},
+	err = r.Object(
+		required("mediaType", r.text(&mediaType)),
+		optional("caUrls", r.services(&c.CAs)),
+		optional("oidcUrls", r.services(&c.OIDCProviders)),
+		optional("rekorTlogUrls", r.services(&c.TLogs)),
+		optional("rekorTlogConfig", r.selection(&c.TLogConfig)),
+		optional("tsaUrls", r.services(&c.TSAs)),
+		optional("tsaConfig", r.selection(&c.TSAConfig)),
 	)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.end(); err != nil {
+	if err := r.End(); err != nil {
 		return nil, err
 	}
 	if mediaType != ConfigMediaType {
@@ -103,13 +103,13 @@ func (s Selection) check(services int) error {
 // services reads a list of dev.sigstore.trustroot.v1.Service.
 func (r *reader) services(dst *[]Service) func() error {
 	return func() error {
-		return r.array(maxList, func(i int) error {
+		return r.Array(maxList, func(i int) error {
 			var s Service
-			err := r.object(
-				field{"url", required, r.text(&s.URL)},
-				field{"majorApiVersion", optional, r.uint32(&s.MajorAPIVersion)},
-				field{"validFor", required, r.window(&s.ValidFor)},
-				field{"operator", optional, r.text(&s.Operator)},
+			err := r.Object(
+				required("url", r.text(&s.URL)),
+				optional("majorApiVersion", r.uint32(&s.MajorAPIVersion)),
+				required("validFor", r.window(&s.ValidFor)),
+				optional("operator", r.text(&s.Operator)),
 			)
 			if err != nil {
 				return err
@@ -130,9 +130,9 @@ func (r *reader) services(dst *[]Service) func() error {
 // selection reads a dev.sigstore.trustroot.v1.ServiceConfiguration.
 func (r *reader) selection(dst *Selection) func() error {
 	return func() error {
-		return r.object(
-			field{"selector", required, r.text(&dst.Selector)},
-			field{"count", optional, r.uint32(&dst.Count)},
+		return r.Object(
+			required("selector", r.text(&dst.Selector)),
+			optional("count", r.uint32(&dst.Count)),
 		)
 	}
 }

@@ -456,21 +456,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-// FuzzString checks strings against encoding/json.
-func FuzzString(f *testing.F) {
-	for _, s := range []string{`""`, `"a"`, `"\u00e9\ud83d\udc4d\"\\\/\b\f\n\r\t"`, `"\ud83d"`, "\"\u00e9\"", `"\u12"`, `"\uABcd\u00E9"`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		r := &reader{src: in}
-		got, err := r.string()
-		if err != nil || r.end() != nil {
-			return
-		}
-		var want string
-		if err := json.Unmarshal(in, &want); err != nil || got != want {
-			t.Errorf("%q read as %q, encoding/json reads %q, %v", in, got, want, err)
-		}
-	})
-}

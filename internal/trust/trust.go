@@ -126,17 +126,17 @@ func parseRoot(data []byte) (*TrustedRoot, error) {
 	}
 	root := &TrustedRoot{digest: sha256.Sum256(data)}
 	var mediaType string
-	err = r.object(
-		field{"mediaType", required, r.text(&mediaType)},
-		field{"tlogs", optional, r.logs(&root.TLogs)},
-		field{"certificateAuthorities", optional, r.authorities(&root.CertificateAuthorities)},
-		field{"ctlogs", optional, r.logs(&root.CTLogs)},
-		field{"timestampAuthorities", optional, r.authorities(&root.TimestampAuthorities)},
+	err = r.Object(
+		required("mediaType", r.text(&mediaType)),
+		optional("tlogs", r.logs(&root.TLogs)),
+		optional("certificateAuthorities", r.authorities(&root.CertificateAuthorities)),
+		optional("ctlogs", r.logs(&root.CTLogs)),
+		optional("timestampAuthorities", r.authorities(&root.TimestampAuthorities)),
 	)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.end(); err != nil {
+	if err := r.End(); err != nil {
 		return nil, err
 	}
 	if mediaType != RootMediaType {
@@ -150,7 +150,7 @@ func parseRoot(data []byte) (*TrustedRoot, error) {
 // which of the two keys or windows would count then?
 func (r *reader) logs(dst *[]Log) func() error {
 	return func() error {
-		return r.array(maxList, func(i int) error {
+		return r.Array(maxList, func(i int) error {
 			l, err := r.log()
 			if err != nil {
 				return err
@@ -172,20 +172,20 @@ func (r *reader) log() (Log, error) {
 	var hashAlgorithm string
 	var raw []byte
 	publicKey := func() error {
-		return r.object(
-			field{"rawBytes", required, r.base64(&raw)},
-			field{"keyDetails", required, r.text(&l.KeyDetails)},
-			field{"validFor", required, r.window(&l.ValidFor)},
+		return r.Object(
+			required("rawBytes", r.base64(&raw)),
+			required("keyDetails", r.text(&l.KeyDetails)),
+			required("validFor", r.window(&l.ValidFor)),
 		)
 	}
 	logID := func() error {
-		return r.object(field{"keyId", required, r.base64(&l.KeyID)})
+		return r.Object(required("keyId", r.base64(&l.KeyID)))
 	}
-	err := r.object(
-		field{"baseUrl", optional, r.text(&l.BaseURL)},
-		field{"hashAlgorithm", required, r.text(&hashAlgorithm)},
-		field{"publicKey", required, publicKey},
-		field{"logId", required, logID},
+	err := r.Object(
+		optional("baseUrl", r.text(&l.BaseURL)),
+		required("hashAlgorithm", r.text(&hashAlgorithm)),
+		required("publicKey", publicKey),
+		required("logId", logID),
 	)
 	if err != nil {
 		return Log{}, err
@@ -211,7 +211,7 @@ func (r *reader) log() (Log, error) {
 // authorities reads a list of dev.sigstore.trustroot.v1.CertificateAuthority.
 func (r *reader) authorities(dst *[]Authority) func() error {
 	return func() error {
-		return r.array(maxList, func(i int) error {
+		return r.Array(maxList, func(i int) error {
 			a, err := r.authority()
 			if err != nil {
 				return err
@@ -226,15 +226,15 @@ func (r *reader) authorities(dst *[]Authority) func() error {
 func (r *reader) authority() (Authority, error) {
 	var a Authority
 	subject := func() error {
-		return r.object(
-			field{"organization", optional, r.text(&a.Organization)},
-			field{"commonName", optional, r.text(&a.CommonName)},
+		return r.Object(
+			optional("organization", r.text(&a.Organization)),
+			optional("commonName", r.text(&a.CommonName)),
 		)
 	}
 	certificates := func() error {
-		return r.array(maxChain, func(i int) error {
+		return r.Array(maxChain, func(i int) error {
 			var der []byte
-			if err := r.object(field{"rawBytes", required, r.base64(&der)}); err != nil {
+			if err := r.Object(required("rawBytes", r.base64(&der))); err != nil {
 				return err
 			}
 			cert, err := x509.ParseCertificate(der)
@@ -246,14 +246,14 @@ func (r *reader) authority() (Authority, error) {
 		})
 	}
 	certChain := func() error {
-		return r.object(field{"certificates", required, certificates})
+		return r.Object(required("certificates", certificates))
 	}
-	err := r.object(
-		field{"subject", optional, subject},
-		field{"uri", optional, r.text(&a.URI)},
-		field{"certChain", required, certChain},
-		field{"validFor", required, r.window(&a.ValidFor)},
-		field{"operator", optional, r.text(&a.Operator)},
+	err := r.Object(
+		optional("subject", subject),
+		optional("uri", r.text(&a.URI)),
+		required("certChain", certChain),
+		required("validFor", r.window(&a.ValidFor)),
+		optional("operator", r.text(&a.Operator)),
 	)
 	if err != nil {
 		return Authority{}, err

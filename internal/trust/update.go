@@ -66,7 +66,7 @@ func ParseUpdate(data []byte) (*Update, error) {
 		err = r.update(u)
 	}
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing record of an update: %w", err)
@@ -97,12 +97,12 @@ func parseAnswer(line []byte) (*Update, *Refusal, error) {
 	}
 	var u *Update
 	var refusal *Refusal
-	err = r.object(
-		field{"update", optional, func() error { u = new(Update); return r.update(u) }},
-		field{"refusal", optional, func() error { refusal = new(Refusal); return r.refusal(refusal) }},
+	err = r.Object(
+		optional("update", func() error { u = new(Update); return r.update(u) }),
+		optional("refusal", func() error { refusal = new(Refusal); return r.refusal(refusal) }),
 	)
 	if err == nil {
-		err = r.end()
+		err = r.End()
 	}
 	if err == nil && (u == nil) == (refusal == nil) {
 		err = errors.New("want either an update or a refusal")
@@ -112,9 +112,9 @@ func parseAnswer(line []byte) (*Update, *Refusal, error) {
 
 func (r *reader) refusal(dst *Refusal) error {
 	var reason, message string
-	err := r.object(
-		field{"reason", required, r.text(&reason)},
-		field{"message", required, r.text(&message)},
+	err := r.Object(
+		required("reason", r.text(&reason)),
+		required("message", r.text(&message)),
 	)
 	if err != nil {
 		return err
@@ -129,17 +129,17 @@ func (r *reader) refusal(dst *Refusal) error {
 }
 
 func (r *reader) update(u *Update) error {
-	err := r.object(
-		field{"url", required, r.text(&u.URL)},
-		field{"updatedAt", required, r.time(&u.UpdatedAt)},
-		field{"expires", required, r.time(&u.Expires)},
-		field{"root", required, r.uint32(&u.Root)},
-		field{"timestamp", required, r.uint32(&u.Timestamp)},
-		field{"snapshot", required, r.uint32(&u.Snapshot)},
-		field{"targets", required, r.uint32(&u.Targets)},
-		field{"firstRoot", optional, r.digest(&u.FirstRoot)},
-		field{"trustedRoot", required, r.digest(&u.TrustedRoot)},
-		field{"signingConfig", optional, r.digest(&u.SigningConfig)},
+	err := r.Object(
+		required("url", r.text(&u.URL)),
+		required("updatedAt", r.time(&u.UpdatedAt)),
+		required("expires", r.time(&u.Expires)),
+		required("root", r.uint32(&u.Root)),
+		required("timestamp", r.uint32(&u.Timestamp)),
+		required("snapshot", r.uint32(&u.Snapshot)),
+		required("targets", r.uint32(&u.Targets)),
+		optional("firstRoot", r.digest(&u.FirstRoot)),
+		required("trustedRoot", r.digest(&u.TrustedRoot)),
+		optional("signingConfig", r.digest(&u.SigningConfig)),
 	)
 	if err != nil {
 		return err
@@ -156,18 +156,11 @@ func (r *reader) update(u *Update) error {
 // digest returns a function that reads a SHA-256 in lower-case hexadecimal.
 func (r *reader) digest(dst *[32]byte) func() error {
 	return func() error {
-		s, err := r.bytes()
-		if err != nil {
+		var sum []byte
+		if err := r.Hex(&sum, len(dst))(); err != nil {
 			return err
 		}
-		var sum [32]byte
-		if len(s) == hex.EncodedLen(len(sum)) {
-			_, err = hex.Decode(sum[:], s)
-		}
-		if err != nil || hex.EncodeToString(sum[:]) != string(s) {
-			return fmt.Errorf("%q is not a SHA-256 in lower-case hexadecimal", s)
-		}
-		*dst = sum
+		*dst = [32]byte(sum)
 		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"gitseal/internal/strictjson"
 	"gitseal/internal/transport"
 )
 
@@ -165,33 +166,25 @@ func parseChain(text []byte) (chain [][]byte, err error) {
 	return chain, nil
 }
 
-// object reads a JSON object with nothing after it. Names are compared in
-// their case, and none occurs twice: of two values a reader could take either.
-func object(data []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+// maxMembers bounds the members of an object in an answer, which has one or two.
+const maxMembers = 64
+
+// object reads a JSON object with nothing after it, and leaves its values as
+// they stand.
+func object(data []byte) (map[string][]byte, error) {
+	r := &strictjson.Reader{Text: data}
+	if r.Next() != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	members := make(map[string]json.RawMessage)
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, errors.New("malformed JSON object")
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, errors.New("malformed JSON object")
-		}
-		if _, ok := members[name]; ok {
-			return nil, fmt.Errorf("duplicate member %q", name)
-		}
-		members[name] = value
+	members := make(map[string][]byte)
+	err := r.Open(maxMembers, func(name string) (err error) {
+		members[name], err = r.Value()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("malformed JSON object: %w", err)
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("malformed JSON object")
-	}
-	if len(bytes.TrimSpace(data[dec.InputOffset():])) > 0 {
+	if !r.AtEnd() {
 		return nil, errors.New("something after the JSON object")
 	}
 	return members, nil
