@@ -40,6 +40,25 @@ func (a *Authority) draft(payload []byte, f Fixture) *draft {
 	if !fault.in(a.generation) {
 		panic(fmt.Sprintf("fakeca: there is no fault %q with %v", f.Fault, a.generation))
 	}
+	d := a.signed(payload, f, fault)
+
+	d.enter()
+	fault.entry.spoil(d)
+	d.stamp()
+	fault.stamp.spoil(d)
+
+	d.wrap()
+	fault.message.spoil(d)
+	d.der = d.message.marshal()
+	fault.der.spoil(d)
+	d.armor = armor(d.der)
+	fault.armor.spoil(d)
+	return d
+}
+
+// signed returns a signature that nothing proves yet, as far as it is wrong by
+// then.
+func (a *Authority) signed(payload []byte, f Fixture, fault *spec) *draft {
 	if f.Subject == "" {
 		f.Subject = "alice@example.com"
 	}
@@ -55,18 +74,6 @@ func (a *Authority) draft(payload []byte, f Fixture) *draft {
 	fault.attributes.spoil(d)
 	d.signer.signature = must(signHash(d.key, d.hash, d.signer.message()))
 	fault.signature.spoil(d)
-
-	d.enter()
-	fault.entry.spoil(d)
-	d.stamp()
-	fault.stamp.spoil(d)
-
-	d.wrap()
-	fault.message.spoil(d)
-	d.der = d.message.marshal()
-	fault.der.spoil(d)
-	d.armor = armor(d.der)
-	fault.armor.spoil(d)
 	return d
 }
 

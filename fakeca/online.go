@@ -21,21 +21,7 @@ func (a *Authority) SignOnline(payload []byte, object func(armored []byte) strin
 	if !fault.in(a.generation) || fault.message != nil || f.Fault == EntryOfOtherLog {
 		panic(fmt.Sprintf("fakeca: there is no fault %q of an online signature with %v", f.Fault, a.generation))
 	}
-	if f.Subject == "" {
-		f.Subject = "alice@example.com"
-	}
-	d := &draft{a: a, payload: payload, hash: crypto.SHA256}
-	d.stamped = f.Timestamp || a.generation == RekorV2 || fault.stamp != nil
-
-	d.key = d.newKey()
-	d.leaf = must(a.newLeaf(f.Subject, spki(d.key)))
-	fault.leaf.spoil(d)
-	d.certificate = must(a.issue(context.Background(), d.leaf))
-
-	d.attributes()
-	fault.attributes.spoil(d)
-	d.signer.signature = must(signHash(d.key, d.hash, d.signer.message()))
-	fault.signature.spoil(d)
+	d := a.signed(payload, f, fault)
 	d.stamp()
 	d.entry = new(logEntry) // for faults of the time; the real one comes later
 	fault.stamp.spoil(d)

@@ -109,6 +109,17 @@ func runAudit(c *cli.Context, e *env) error {
 			return explainAudit(ctx, err)
 		}
 	}
+	if err := writeReport(e, r, asJSON); err != nil {
+		return err
+	}
+	for _, hint := range hints {
+		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
+	}
+	return quiet(resultExit[r.Result])
+}
+
+// writeReport writes a report to stdout.
+func writeReport(e *env, r *report.Report, asJSON bool) (err error) {
 	var out bytes.Buffer
 	if asJSON {
 		err = report.WriteJSON(&out, r)
@@ -121,10 +132,7 @@ func runAudit(c *cli.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	for _, hint := range hints {
-		fmt.Fprintf(e.stderr, "hint: %s\n", hint)
-	}
-	return quiet(resultExit[r.Result])
+	return nil
 }
 
 var resultExit = map[report.Result]int{
