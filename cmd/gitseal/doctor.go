@@ -183,7 +183,11 @@ func (d *doctor) policy(s *settings) {
 	case err != nil:
 		d.err(err)
 	case p == nil:
-		d.fail("gitseal policy allow", "no policy says who may sign, so no signature counts as good")
+		hint := "gitseal policy allow"
+		if in, err := s.instance(); err == nil && !in.hasAuthority() {
+			hint += " SUBJECT --issuer ISSUER   # whom the servers certify: gitseal show tells both, once you have signed"
+		}
+		d.fail(hint, "no policy says who may sign, so no signature counts as good")
 	default:
 		d.ok("policy %s allows %s", source, count(len(p.Identities()), "identity", "identities"))
 		d.private(source)
