@@ -76,6 +76,24 @@ func TestStackOnlineEntries(t *testing.T) {
 		}
 	}
 
+	// Rekor answers before its index has the entry.
+	v := &rekor.V1{Client: client, URL: config.TLogs[0].URL}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		ids, err := v.Search(t.Context(), rekor.Query{Certificate: chain[0]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) == len(objects) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the index has %d of %d entries", len(ids), len(objects))
+		}
+		if err := client.Pause(t.Context(), 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	store := entries.Store{Dir: t.TempDir()}
 	f := rekor.NewFinder(rekor.FinderConfig{
 		Store: store, Roots: []*trust.TrustedRoot{root}, Now: time.Now,
@@ -95,7 +113,6 @@ func TestStackOnlineEntries(t *testing.T) {
 	}
 
 	// The log answers the other questions, too, and contradicts itself in none.
-	v := &rekor.V1{Client: client, URL: config.TLogs[0].URL}
 	ids, err := v.Search(t.Context(), rekor.Query{Certificate: chain[0]})
 	if err != nil {
 		t.Fatal(err)
