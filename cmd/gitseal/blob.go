@@ -13,7 +13,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/verifier"
-	"gitseal/verifier/report"
 )
 
 // Bounds of the files that blobs come with. A bundle may have a statement with
@@ -176,15 +175,7 @@ func sameFile(a, b string) bool {
 }
 
 // exit returns the exit code.
-func (v *blobVerdict) exit() int {
-	switch report.SeverityOf(v.class) {
-	case report.Note:
-		return exitGood
-	case report.Warning:
-		return exitUnknown
-	}
-	return exitFinding
-}
+func (v *blobVerdict) exit() int { return classExit(v.class) }
 
 // hint returns what to do about it; "" for nothing.
 func (v *blobVerdict) hint(c *cli.Context, e *env, s *settings) string {

@@ -135,7 +135,9 @@ func noEntry(err error) error {
 func (k *knownLog) verified(e *tlog.RekorV1Entry) (*entryJSON, error) {
 	checks, err := rekor.VerifyEntry(k.trusted, e.Entry)
 	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", k.Name(), err)
+		// Anyone on the way can answer so: it is no word of the log's, and
+		// none against it.
+		return nil, fail(exitUnknown, fmt.Errorf("log %s: %w", k.Name(), err), "gitseal log checkpoint   # shows whether the log itself answers")
 	}
 	out := &entryJSON{Log: k.Name(), Index: e.LogIndex, ID: e.ID, Body: e.CanonicalizedBody,
 		Record: newRecordJSON(monitor.NewRecord(uint64(e.LogIndex), e.CanonicalizedBody))}

@@ -57,6 +57,8 @@ func TestEntryIsTheOneOfItsIndex(t *testing.T) {
 	change = relabel
 	if entry, err := k.byIndex(t.Context(), first+1); !errors.Is(err, rekor.ErrContradiction) {
 		t.Errorf("byIndex = %+v, %v; want that the promise is of another index", entry, err)
+	} else if code, _, _ := exitCode(explainLog(err)); code != exitUnknown {
+		t.Errorf("exit code %d for an answer that the log did not sign, want %d", code, exitUnknown)
 	}
 	promise := regexp.MustCompile(`,"signedEntryTimestamp":"[^"]*"`)
 	change = func(answer []byte) []byte { return promise.ReplaceAll(relabel(answer), nil) }

@@ -25,7 +25,7 @@ func logGetCommand(e *env) *cli.Command {
 		ArgsUsage: "[ID | REV]",
 		Description: "Asks for the entry with an index or an id, or for the one that a commit's or tag's signature\n" +
 			"is recorded in, or for those by a certificate. Exits 0 if there is one, 1 if there is none, 3\n" +
-			"if the log could not be asked, 4 if what it answers is not what it signed.",
+			"if the log could not be asked or its answer is not signed, 4 if it contradicts itself.",
 		Flags: append([]cli.Flag{
 			&cli.Int64Flag{Name: "index", Usage: "the entry with this `NUMBER`, counted over all trees of a log", DefaultText: "none"},
 			&cli.StringFlag{Name: "certificate", Usage: "the entries by the certificate in `FILE`, PEM or DER"},

@@ -80,8 +80,11 @@ func judgeRevision(ctx context.Context, repo *gitutil.Repo, v *verifier.Verifier
 }
 
 // exit returns the exit code that the object's class means.
-func (j *judged) exit() int {
-	switch report.SeverityOf(j.Class) {
+func (j *judged) exit() int { return classExit(j.Class) }
+
+// classExit returns the exit code that a class means.
+func classExit(class verifier.Class) int {
+	switch report.SeverityOf(class) {
 	case report.Note:
 		return exitGood
 	case report.Warning:

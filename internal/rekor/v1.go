@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -209,15 +208,5 @@ func (v *V1) do(ctx context.Context, req *transport.Request) ([]byte, error) {
 	req.Service, req.Accept, req.Repeatable = "Rekor", "application/json", true
 	req.URL = strings.TrimRight(v.URL, "/") + req.URL
 	req.Timeout = answerTimeout
-	resp, err := v.Client.Do(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	switch resp.Status {
-	case http.StatusOK:
-		return resp.Body, nil
-	case http.StatusNotFound:
-		return nil, fmt.Errorf("%w: %w", resp.Err(req), fs.ErrNotExist)
-	}
-	return nil, resp.Err(req)
+	return answer(ctx, v.Client, req)
 }

@@ -2,9 +2,6 @@ package rekor
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
-	"net/http"
 	"strings"
 
 	"gitseal/internal/transport"
@@ -24,17 +21,7 @@ func (v *V2) Fetch(ctx context.Context, path string) ([]byte, error) {
 		Service: "Rekor", URL: strings.TrimRight(v.URL, "/") + "/api/v2/" + path,
 		MaxBody: bound(path), Repeatable: true,
 	}
-	resp, err := v.Client.Do(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	switch resp.Status {
-	case http.StatusOK:
-		return resp.Body, nil
-	case http.StatusNotFound:
-		return nil, fmt.Errorf("%w: %w", resp.Err(req), fs.ErrNotExist)
-	}
-	return nil, resp.Err(req)
+	return answer(ctx, v.Client, req)
 }
 
 // bound returns how long a resource may be.
