@@ -18,9 +18,9 @@ import (
 // that reach outside the process, in code that is not a test. A package that
 // is not here fails the test, so that a new one is placed on purpose.
 var rules = map[string]struct{ own, outside []string }{
-	"internal/cms":         {nil, nil},
+	"internal/cms":         {[]string{"internal/fixedkey"}, nil},
 	"internal/strictjson":  {nil, nil},
-	"internal/tlog":        {[]string{"internal/strictjson"}, nil},
+	"internal/tlog":        {[]string{"internal/fixedkey", "internal/strictjson"}, nil},
 	"internal/trust":       {[]string{"internal/strictjson"}, nil},
 	"internal/transport":   {nil, []string{"net", "net/http", "syscall"}},
 	"internal/entries":     {[]string{"internal/tlog"}, []string{"os"}},
@@ -30,18 +30,20 @@ var rules = map[string]struct{ own, outside []string }{
 	"internal/tuf/tuftest": {nil, []string{"os"}},
 	"cmd/gitseal-tuf":      {[]string{"internal/tuf"}, []string{"os"}},
 	"gitutil":              {nil, []string{"os", "os/exec"}},
-	"verifier":             {[]string{"internal/cms", "internal/strictjson", "internal/tlog", "internal/trust"}, nil},
+	"internal/fixedkey":    {nil, nil},
+	"verifier":             {[]string{"internal/cms", "internal/fixedkey", "internal/strictjson", "internal/tlog", "internal/trust"}, nil},
 	"verifier/policy":      {[]string{"verifier"}, nil},
-	"verifier/report":      {[]string{"verifier"}, nil},
-	"verifier/audit":       {[]string{"gitutil", "verifier", "verifier/policy", "verifier/report"}, nil},
+	"verifier/report":      {[]string{"internal/strictjson", "verifier"}, nil},
+	"verifier/audit":       {[]string{"gitutil", "verifier", "verifier/audit/cache", "verifier/policy", "verifier/report", "verifier/smime"}, nil},
 	"fakeca/server":        {[]string{"fakeca", "internal/trust"}, []string{"net/http"}},
 	"fakeca":               {[]string{"internal/trust"}, []string{"os"}},
 	"signer":               {[]string{"internal/cms", "internal/tlog", "verifier"}, nil},
 	"signer/sigstore":      {[]string{"internal/cms", "internal/rekor", "internal/strictjson", "internal/tlog", "internal/transport", "internal/trust", "signer"}, []string{"net/http"}},
 	"cmd/conformance":      {nil, []string{"os", "os/exec"}},
-	"cmd/gitseal": {[]string{"fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/rekor", "internal/tlog",
+	"cmd/gitseal": {[]string{"docs", "fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/rekor", "internal/tlog",
 		"internal/transport", "internal/trust", "monitor", "signer", "signer/sigstore",
-		"verifier", "verifier/audit", "verifier/policy", "verifier/report"},
+		"verifier", "verifier/audit", "verifier/audit/cache", "verifier/openpgp", "verifier/policy", "verifier/report",
+		"verifier/smime", "verifier/sshsig"},
 		[]string{"net/http", "os", "os/exec", "syscall"}},
 }
 

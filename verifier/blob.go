@@ -8,15 +8,30 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"gitseal/internal/cms"
 	"gitseal/internal/tlog"
 )
 
-// An Artifact is what a bundle is about, by its digests.
+// An Artifact is what a bundle is about, by its digests: a file, or a git
+// commit.
 type Artifact struct {
 	digests map[crypto.Hash][]byte
+	commit  string // the commit's id; empty: it is none, or that is not known
 }
+
+// ArtifactCommit returns the git commit with an id, of 40 or 64 lower case
+// hexadecimal digits, as in-toto statements name it by "gitCommit".
+func ArtifactCommit(oid string) (Artifact, error) {
+	if len(oid) != 40 && len(oid) != 64 || strings.Trim(oid, "0123456789abcdef") != "" {
+		return Artifact{}, fmt.Errorf("%.100q is not the id of a git commit", oid)
+	}
+	return Artifact{commit: oid}, nil
+}
+
+// Commit returns the id of the git commit that a is; empty if it is none.
+func (a Artifact) Commit() string { return a.commit }
 
 // ArtifactDigest returns the artifact with a digest by SHA-256, SHA-384 or
 // SHA-512.
@@ -24,7 +39,7 @@ func ArtifactDigest(hash crypto.Hash, digest []byte) (Artifact, error) {
 	if !slices.Contains(artifactHashes, hash) || len(digest) != hash.Size() {
 		return Artifact{}, fmt.Errorf("%d bytes are no digest of an artifact by %v", len(digest), hash)
 	}
-	return Artifact{map[crypto.Hash][]byte{hash: bytes.Clone(digest)}}, nil
+	return Artifact{digests: map[crypto.Hash][]byte{hash: bytes.Clone(digest)}}, nil
 }
 
 var artifactHashes = []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}
@@ -32,7 +47,7 @@ var artifactHashes = []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}
 // Artifact reads an artifact, as b needs it: its digest by the hash functions
 // that b names, and SHA-256.
 func (b *Bundle) Artifact(r io.Reader) (Artifact, error) {
-	a := Artifact{make(map[crypto.Hash][]byte)}
+	a := Artifact{digests: make(map[crypto.Hash][]byte)}
 	hashes := b.hashes()
 	var writers []io.Writer
 	for _, h := range hashes {
@@ -57,7 +72,7 @@ func (b *Bundle) hashes() []crypto.Hash {
 		}
 	} else if statement, err := parseStatement(b.Envelope.Payload); err == nil {
 		for _, subject := range statement.subjects {
-			for h := range subject {
+			for h := range subject.digests {
 				hashes = append(hashes, h)
 			}
 		}

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gitseal/internal/fixedkey"
 	"gitseal/internal/trust"
 )
 
@@ -22,29 +24,45 @@ type root struct {
 	trusted *trust.TrustedRoot
 	cas     []*authority
 	tsas    []*authority
+	logKeys map[*trust.Log]crypto.PublicKey // of trusted's logs, to verify with
+
+	scts        seen[seenSCT]
+	checkpoints seen[seenCheckpoint]
 }
 
 // An authority is a certificate authority or time-stamp authority that a
 // trusted root names.
 type authority struct {
 	*trust.Authority
-	links func() error // checks, once, that its chain is signed from the top down
-	seen  seen         // certificates that it signed
+	keys  []crypto.PublicKey // of its chain, to verify with
+	links func() error       // checks, once, that its chain is signed from the top down
+	seen  seen[seenLeaf]     // certificates that it signed
 }
 
-func newRoot(tr *trust.TrustedRoot) *root {
-	r := &root{trusted: tr}
+// newRoot makes a trusted root ready. Its keys are in keys, too: all that are
+// used again and again, and none else.
+func newRoot(tr *trust.TrustedRoot, keys *fixedkey.Set) *root {
+	r := &root{trusted: tr, logKeys: make(map[*trust.Log]crypto.PublicKey)}
 	for i := range tr.CertificateAuthorities {
-		r.cas = append(r.cas, newAuthority(&tr.CertificateAuthorities[i]))
+		r.cas = append(r.cas, newAuthority(&tr.CertificateAuthorities[i], keys))
 	}
 	for i := range tr.TimestampAuthorities {
-		r.tsas = append(r.tsas, newAuthority(&tr.TimestampAuthorities[i]))
+		r.tsas = append(r.tsas, newAuthority(&tr.TimestampAuthorities[i], keys))
+	}
+	for _, logs := range [][]trust.Log{tr.TLogs, tr.CTLogs} {
+		for i := range logs {
+			r.logKeys[&logs[i]] = keys.Key(logs[i].PublicKey)
+		}
 	}
 	return r
 }
 
-func newAuthority(a *trust.Authority) *authority {
-	return &authority{Authority: a, links: sync.OnceValue(func() error {
+func newAuthority(a *trust.Authority, set *fixedkey.Set) *authority {
+	var keys []crypto.PublicKey
+	for _, cert := range a.Chain {
+		keys = append(keys, set.Key(cert.PublicKey))
+	}
+	return &authority{Authority: a, keys: keys, links: sync.OnceValue(func() error {
 		for i, cert := range a.Chain[:len(a.Chain)-1] {
 			if err := signedBy(cert, a.Chain[i+1]); err != nil {
 				return fmt.Errorf("certificate %d of %s in the trusted root: %w", i, a.URI, err)
@@ -128,9 +146,13 @@ func issues(parent, child *x509.Certificate) bool {
 // certificate authority that may sign certificates.
 func signedBy(child, parent *x509.Certificate) error {
 	if err := child.CheckSignatureFrom(parent); err != nil {
-		return fmt.Errorf("certificate not signed by %q: %w", parent.Subject, err)
+		return errNotSigned(parent, err)
 	}
 	return nil
+}
+
+func errNotSigned(parent *x509.Certificate, err error) error {
+	return fmt.Errorf("certificate not signed by %q: %w", parent.Subject, err)
 }
 
 // fit checks that a path, from its leaf up, is one for the given purpose.

@@ -30,7 +30,7 @@ type Statement struct {
 	PredicateType string
 	JSON          []byte // all of it, as it was signed
 
-	subjects []map[crypto.Hash][]byte // digests by the hash functions that are known
+	subjects []Artifact // by the digests that are known
 }
 
 // preAuthentication returns what the signature of an envelope is over (the
@@ -75,12 +75,12 @@ func ParseStatement(payload []byte) (*Statement, error) {
 }
 
 // Subjects returns the artifacts that the statement is about, those of which it
-// has a digest by a hash function that is known.
+// has a digest that is known: by a hash function, or the id of a git commit.
 func (s *Statement) Subjects() []Artifact {
 	var list []Artifact
 	for _, subject := range s.subjects {
-		if len(subject) > 0 {
-			list = append(list, Artifact{maps.Clone(subject)})
+		if len(subject.digests) > 0 || subject.commit != "" {
+			list = append(list, Artifact{maps.Clone(subject.digests), subject.commit})
 		}
 	}
 	return list
@@ -113,22 +113,32 @@ func parseStatement(payload []byte) (*Statement, error) {
 // statementHashes are hash functions by their names in an in-toto DigestSet.
 var statementHashes = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
+// gitCommit is what a DigestSet calls the id of a git commit.
+const gitCommit = "gitCommit"
+
 // readSubject reads an in-toto ResourceDescriptor as far as its digests.
 func (s *Statement) readSubject(r *reader) error {
-	digests := make(map[crypto.Hash][]byte)
+	subject := Artifact{digests: make(map[crypto.Hash][]byte)}
 	err := r.Open(maxMembers, r.ignore, r.optional("digest", func() error {
 		return r.Open(maxDigests, func(name string) error {
+			if name == gitCommit {
+				if err := r.text(&subject.commit)(); err != nil {
+					return err
+				}
+				_, err := ArtifactCommit(subject.commit)
+				return err
+			}
 			hash, ok := statementHashes[name]
 			if !ok {
 				return r.ignore(name)
 			}
 			var digest []byte
 			err := r.Hex(&digest, hash.Size())()
-			digests[hash] = digest
+			subject.digests[hash] = digest
 			return err
 		})
 	}))
-	s.subjects = append(s.subjects, digests)
+	s.subjects = append(s.subjects, subject)
 	return err
 }
 
@@ -138,7 +148,10 @@ func (s *Statement) about(a Artifact) error {
 	comparable := false
 	for _, subject := range s.subjects {
 		known, match := 0, true
-		for hash, digest := range subject {
+		if a.commit != "" && subject.commit != "" {
+			known, match = 1, a.commit == subject.commit
+		}
+		for hash, digest := range subject.digests {
 			if own, ok := a.digests[hash]; ok {
 				known++
 				match = match && bytes.Equal(own, digest)

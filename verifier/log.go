@@ -68,13 +68,13 @@ func (r *root) checkEntry(s *signature, logged *loggedEntry) *VerifyError {
 	logged.log = log
 	logged.facts = LogEntry{LogID: [32]byte(log.KeyID), URL: log.BaseURL, Generation: generation}
 	if e.Proof != nil {
-		if verr := s.checkProof(logged, body); verr != nil {
+		if verr := r.checkProof(s, logged, body); verr != nil {
 			return verr
 		}
 		logged.proven = true
 	}
 	if promised {
-		if err := tlog.VerifySET(log.PublicKey, body, e.IntegratedTime, e.LogID, e.LogIndex, e.Promise.SET); err != nil {
+		if err := tlog.VerifySET(r.logKeys[log], body, e.IntegratedTime, e.LogID, e.LogIndex, e.Promise.SET); err != nil {
 			return s.fail(CheckPromise, BadLogProof, err)
 		}
 		s.pass(CheckPromise)
@@ -86,7 +86,7 @@ func (r *root) checkEntry(s *signature, logged *loggedEntry) *VerifyError {
 
 // checkProof runs the inclusion proof up to the checkpoint's root, and checks
 // that the log signed the checkpoint.
-func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
+func (r *root) checkProof(s *signature, logged *loggedEntry, body []byte) *VerifyError {
 	proof := logged.entry.Proof
 	checkpoint, err := tlog.ParseCheckpoint(proof.Checkpoint)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *signature) checkProof(logged *loggedEntry, body []byte) *VerifyError {
 		return s.fail(CheckInclusion, BadLogProof, fmt.Errorf("this signature is not in the log as it claims: %w", err))
 	}
 	s.pass(CheckInclusion)
-	if err := checkpoint.Verify(logged.log.PublicKey, logged.log.KeyID); err != nil {
+	if err := r.checkCheckpoint(logged.log, checkpoint, proof.Checkpoint); err != nil {
 		return s.fail(CheckCheckpoint, BadLogProof, err)
 	}
 	if logged.facts.Generation == 2 && checkpoint.Checkpoint.Origin != logged.log.Origin() {

@@ -39,7 +39,7 @@ const checkCount = 15 // of all these
 // stable, and documented in docs/findings.md.
 type Class string
 
-// The classes that this package gives. Audits know more.
+// The classes that signatures get. Audits know more.
 const (
 	Verified             Class = "verified"
 	IdentityNotAllowed   Class = "identity-not-allowed"
@@ -52,6 +52,13 @@ const (
 	WeakAlgorithm        Class = "weak-algorithm"
 	MalformedSignature   Class = "malformed-signature"
 	UnsupportedSignature Class = "unsupported-signature"
+)
+
+// The classes of signatures by keys that live longer than minutes.
+const (
+	Revoked    Class = "revoked"
+	ExpiredKey Class = "expired-key" // or a key that is not valid yet, or a signature that has expired
+	UnknownKey Class = "unknown-key"
 )
 
 // A Certificate is what a signer's certificate says. In a Result it is
@@ -98,6 +105,10 @@ const (
 	LogTime   TimeSource = "log"        // Rekor v1's integrated time, under its promise
 	StampTime TimeSource = "time-stamp" // RFC 3161
 )
+
+// ClaimedTime is what a signature, or the object it is over, says of its own
+// time. It is no proof.
+const ClaimedTime TimeSource = "claimed"
 
 // A ProvenTime is a time, in UTC, by which a signature existed.
 type ProvenTime struct {

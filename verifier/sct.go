@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"gitseal/internal/fixedkey"
 	"gitseal/internal/trust"
 )
 
@@ -54,7 +55,7 @@ func (r *root) checkSCT(leaf, issuer *x509.Certificate, t time.Time) (note strin
 				return "", err
 			}
 		}
-		if err := sct.verify(log.PublicKey, issuer, tbs); err != nil {
+		if err := r.verifySCT(log, &sct, issuer, tbs); err != nil {
 			return "", fmt.Errorf("SCT of %s: %w", log.BaseURL, err)
 		}
 		verified++
@@ -131,14 +132,15 @@ func parseSCT(in cryptobyte.String) (sct, error) {
 	return s, nil
 }
 
-// verify checks the SCT's signature over the precertificate entry:
+// digest returns the hash of what the SCT's signature is over, which covers the
+// precertificate entry:
 //
 //	digitally-signed struct {
 //	  Version sct_version; SignatureType signature_type = certificate_timestamp;
 //	  uint64 timestamp; LogEntryType entry_type; PreCert signed_entry;
 //	  CtExtensions extensions; };
 //	struct { opaque issuer_key_hash[32]; TBSCertificate tbs_certificate; } PreCert;
-func (s *sct) verify(key crypto.PublicKey, issuer *x509.Certificate, tbs []byte) error {
+func (s *sct) digest(issuer *x509.Certificate, tbs []byte) (digest [sha256.Size]byte, err error) {
 	issuerKeyHash := sha256.Sum256(issuer.RawSubjectPublicKeyInfo)
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(s.extensions)+64))
 	b.AddUint8(0) // v1
@@ -150,17 +152,30 @@ func (s *sct) verify(key crypto.PublicKey, issuer *x509.Certificate, tbs []byte)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(s.extensions) })
 	signed, err := b.Bytes()
 	if err != nil {
+		return digest, err
+	}
+	return sha256.Sum256(signed), nil
+}
+
+// verifySCT checks that log signed an SCT of a certificate, given without its
+// SCTs, that issuer issued.
+func (r *root) verifySCT(log *trust.Log, s *sct, issuer *x509.Certificate, tbs []byte) error {
+	digest, err := s.digest(issuer, tbs)
+	if err != nil {
 		return err
 	}
 	const tlsSHA256, tlsRSA, tlsECDSA = 4, 1, 3
 	if s.hash != tlsSHA256 {
 		return fmt.Errorf("hash algorithm %d is not SHA-256", s.hash)
 	}
-	digest := sha256.Sum256(signed)
+	key := seenSCT{log, digest, s.algorithm, sha256.Sum256(s.signature)}
+	if r.scts.has(key) {
+		return nil
+	}
 	ok := false
-	switch key := key.(type) {
-	case *ecdsa.PublicKey:
-		ok = s.algorithm == tlsECDSA && ecdsa.VerifyASN1(key, digest[:], s.signature)
+	switch key := r.logKeys[log].(type) {
+	case *ecdsa.PublicKey, *fixedkey.Verifier:
+		ok = s.algorithm == tlsECDSA && fixedkey.VerifyASN1(key, digest[:], s.signature)
 	case *rsa.PublicKey:
 		ok = s.algorithm == tlsRSA && rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], s.signature) == nil
 	case ed25519.PublicKey:
@@ -169,6 +184,7 @@ func (s *sct) verify(key crypto.PublicKey, issuer *x509.Certificate, tbs []byte)
 	if !ok {
 		return errors.New("signature does not verify")
 	}
+	r.scts.add(key)
 	return nil
 }
 

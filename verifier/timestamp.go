@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -56,6 +57,37 @@ func (r *root) checkTimes(s *signature, logged []loggedEntry) ([]ProvenTime, *Ve
 	return times, nil
 }
 
+// errNoStamper means that no authority of a trusted root made a time-stamp.
+var errNoStamper = errors.New("not by a time-stamp authority of the trusted root")
+
+// Timestamp checks that an RFC 3161 token, in DER, is one over a signature value
+// by a time-stamp authority of a trusted root, and returns its time in UTC. An
+// error is a *KeyError; its class is UnknownKey if no such authority made the
+// token.
+func (v *Verifier) Timestamp(token, signature []byte) (time.Time, error) {
+	fail := func(err error, class Class) (time.Time, error) {
+		return time.Time{}, &KeyError{Class: classOf(err, class), Err: fmt.Errorf("checking the time-stamp: %w", err)}
+	}
+	parsed, err := cms.ParseToken(token)
+	if err != nil {
+		return fail(err, MalformedSignature)
+	}
+	var other error
+	for _, r := range v.roots {
+		stamp, err := r.checkToken(parsed, signature)
+		if err == nil {
+			return stamp.Time, nil
+		}
+		if !errors.Is(err, errNoStamper) && other == nil {
+			other = err
+		}
+	}
+	if other != nil {
+		return fail(other, BadTime)
+	}
+	return fail(errNoStamper, UnknownKey)
+}
+
 // checkToken checks an RFC 3161 time-stamp over signature: by an authority of
 // the trusted root, whose certificates were valid at the time it gives.
 func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error) {
@@ -82,11 +114,11 @@ func (r *root) checkToken(token *cms.Token, signature []byte) (ProvenTime, error
 		carried = append(carried, cert)
 	}
 	at := []ProvenTime{{Source: StampTime, Time: token.Info.GenTime}}
-	err = errors.New("not by a time-stamp authority of the trusted root")
+	err = errNoStamper
 	for _, tsa := range r.tsas {
 		path, perr := tsa.stamper(&token.SignedData.Signer, carried)
 		if perr == nil {
-			perr = checkStamp(token, path[0])
+			perr = checkStamp(token, path[0], tsa.keyOf(path[0]))
 		}
 		if perr == nil {
 			perr = tsa.validAt(path, at)
@@ -148,9 +180,9 @@ func (a *authority) stamper(signer *cms.SignerInfo, carried []*x509.Certificate)
 	return path, nil
 }
 
-// checkStamp checks that cert may sign time-stamps and signed this one
-// (RFC 3161, sections 2.3 and 2.4.2).
-func checkStamp(token *cms.Token, cert *x509.Certificate) error {
+// checkStamp checks that cert, with its key, may sign time-stamps and signed
+// this one (RFC 3161, sections 2.3 and 2.4.2).
+func checkStamp(token *cms.Token, cert *x509.Certificate, key crypto.PublicKey) error {
 	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) != 1 || !criticalUsage(cert) {
 		return errors.New("time-stamping must be the certificate's only extended key usage, and critical")
 	}
@@ -162,7 +194,7 @@ func checkStamp(token *cms.Token, cert *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	if err := signer.CheckSignature(cert.PublicKey, signed); err != nil {
+	if err := signer.CheckSignature(key, signed); err != nil {
 		return err
 	}
 	return signer.CheckSigningCertificate(cert)

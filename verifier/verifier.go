@@ -19,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	"gitseal/internal/fixedkey"
 	"gitseal/internal/trust"
 )
 
@@ -60,11 +61,20 @@ func New(cfg Config) (*Verifier, error) {
 	if len(cfg.TrustedRoots) == 0 {
 		return nil, errors.New("making a verifier: no trusted root")
 	}
-	v := new(Verifier)
+	v, keys := new(Verifier), new(fixedkey.Set)
 	for _, tr := range cfg.TrustedRoots {
-		v.roots = append(v.roots, newRoot(tr))
+		v.roots = append(v.roots, newRoot(tr, keys))
 	}
 	return v, nil
+}
+
+// TrustedRoots returns those in force. They are not to be changed.
+func (v *Verifier) TrustedRoots() []*TrustedRoot {
+	all := make([]*TrustedRoot, len(v.roots))
+	for i, r := range v.roots {
+		all[i] = r.trusted
+	}
+	return all
 }
 
 // Prepare makes the checks that depend on the trusted roots alone, and keeps

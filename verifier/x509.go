@@ -25,9 +25,6 @@ type message struct {
 // to write more than one.
 const maxStamps = 8
 
-// Kind is the first line of armor of the signatures this package verifies.
-const Kind = "-----BEGIN SIGNED MESSAGE-----"
-
 // open parses a signature as git stores it. It verifies nothing but form.
 func open(armored []byte) (*message, *VerifyError) {
 	s := new(message)

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gitseal/internal/fixedkey"
 )
 
 // A fixture is a signer with a certificate of its own.
@@ -94,7 +97,8 @@ func marshal(t testing.TB, sd *SignedData) []byte {
 	return der
 }
 
-// check runs the two checks that a verifier makes.
+// check runs the two checks that a verifier makes, with the key as it is and
+// made ready for many signatures, which makes no difference.
 func check(sd *SignedData, cert *x509.Certificate, payload []byte) error {
 	if err := sd.Signer.CheckContent(OIDData, payload); err != nil {
 		return err
@@ -103,7 +107,12 @@ func check(sd *SignedData, cert *x509.Certificate, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	return sd.Signer.CheckSignature(cert.PublicKey, signed)
+	err = sd.Signer.CheckSignature(cert.PublicKey, signed)
+	ready := sd.Signer.CheckSignature(new(fixedkey.Set).Key(cert.PublicKey), signed)
+	if fmt.Sprint(err) != fmt.Sprint(ready) {
+		panic(fmt.Sprintf("CheckSignature: %v, but with the key made ready: %v", err, ready))
+	}
+	return err
 }
 
 func TestSignedDataVerifiesAfterRoundTrip(t *testing.T) {
@@ -399,6 +408,8 @@ func TestOIDNames(t *testing.T) {
 		OIDECPublicKey: "1.2.840.10045.2.1", OIDECDSAWithSHA256: "1.2.840.10045.4.3.2", OIDECDSAWithSHA384: "1.2.840.10045.4.3.3",
 		OIDECDSAWithSHA512: "1.2.840.10045.4.3.4", OIDRSAEncryption: "1.2.840.113549.1.1.1",
 		OIDSHA256WithRSA: "1.2.840.113549.1.1.11", OIDSHA384WithRSA: "1.2.840.113549.1.1.12", OIDSHA512WithRSA: "1.2.840.113549.1.1.13",
+		OIDRSAPSS: "1.2.840.113549.1.1.10", OIDMGF1: "1.2.840.113549.1.1.8", OIDEd25519: "1.3.101.112",
+		OIDSHA1WithRSA: "1.2.840.113549.1.1.5", OIDECDSAWithSHA1: "1.2.840.10045.4.1",
 	} {
 		var std asn1.ObjectIdentifier
 		if _, err := asn1.Unmarshal(append([]byte{6, byte(len(oid))}, oid...), &std); err != nil || std.String() != want {

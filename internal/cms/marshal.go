@@ -78,11 +78,9 @@ func (si *SignerInfo) marshal(b *cryptobyte.Builder) {
 // refused: whether their signer hashed them as they stand or sorted is
 // anybody's guess.
 func (si *SignerInfo) SignedBytes() ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, 160))
-	addAttributes(b, asn1.SET, si.SignedAttributes)
-	der, err := b.Bytes()
+	der, err := si.SignedBytesAsFound()
 	if err != nil {
-		return nil, fmt.Errorf("writing signed attributes: %w", err)
+		return nil, err
 	}
 	in := cryptobyte.String(der)
 	var set, previous, attr cryptobyte.String
@@ -92,6 +90,19 @@ func (si *SignerInfo) SignedBytes() ([]byte, error) {
 			return nil, errors.New("signed attributes are not in DER order")
 		}
 		previous = attr
+	}
+	return der, nil
+}
+
+// SignedBytesAsFound is SignedBytes for attributes in any order, which is kept.
+// openssl and gpgsm check signatures over these bytes, and smimesign made such
+// ones in 2020.
+func (si *SignerInfo) SignedBytesAsFound() ([]byte, error) {
+	b := cryptobyte.NewBuilder(make([]byte, 0, 160))
+	addAttributes(b, asn1.SET, si.SignedAttributes)
+	der, err := b.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("writing signed attributes: %w", err)
 	}
 	return der, nil
 }

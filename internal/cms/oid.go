@@ -38,6 +38,13 @@ const (
 	OIDSHA256WithRSA   OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b" // 1.2.840.113549.1.1.11
 	OIDSHA384WithRSA   OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c" // 1.2.840.113549.1.1.12
 	OIDSHA512WithRSA   OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d" // 1.2.840.113549.1.1.13
+	OIDRSAPSS          OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
+	OIDMGF1            OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08" // 1.2.840.113549.1.1.8
+	OIDEd25519         OID = "\x2b\x65\x70"                         // 1.3.101.112, RFC 8410
+
+	// Of signatures that are too weak, which are looked at only to say so.
+	OIDSHA1WithRSA   OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05" // 1.2.840.113549.1.1.5
+	OIDECDSAWithSHA1 OID = "\x2a\x86\x48\xce\x3d\x04\x01"         // 1.2.840.10045.4.1
 )
 
 // sigstoreLegacy is the arc 1.3.6.1.4.1.57264.3 under which pre-release

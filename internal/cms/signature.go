@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"gitseal/internal/fixedkey"
 )
 
 var (
@@ -62,6 +64,27 @@ func HashOf(alg AlgorithmIdentifier) (crypto.Hash, error) {
 // here (RFC 5652, section 5.6). The error's chain tells a digest that does
 // not match (ErrMismatch) from attributes that are missing or malformed.
 func (si *SignerInfo) CheckContent(want OID, content []byte) error {
+	if err := si.checkContentType(want); err != nil {
+		return err
+	}
+	hash, err := HashOf(si.DigestAlgorithm)
+	if err != nil {
+		return err
+	}
+	return si.checkDigest(content, hash)
+}
+
+// CheckDigest is CheckContent with a hash function that the caller chose for
+// the digest algorithm. It is for callers that look at weak ones too, in order
+// to say what they found.
+func (si *SignerInfo) CheckDigest(want OID, content []byte, hash crypto.Hash) error {
+	if err := si.checkContentType(want); err != nil {
+		return err
+	}
+	return si.checkDigest(content, hash)
+}
+
+func (si *SignerInfo) checkContentType(want OID) error {
 	value, err := si.SignedAttribute(OIDContentType)
 	if err != nil {
 		return err
@@ -74,11 +97,12 @@ func (si *SignerInfo) CheckContent(want OID, content []byte) error {
 	if got != want {
 		return fmt.Errorf("contentType attribute is %v, want %v", got, want)
 	}
-	hash, err := HashOf(si.DigestAlgorithm)
+	return nil
+}
+
+func (si *SignerInfo) checkDigest(content []byte, hash crypto.Hash) error {
+	value, err := si.SignedAttribute(OIDMessageDigest)
 	if err != nil {
-		return err
-	}
-	if value, err = si.SignedAttribute(OIDMessageDigest); err != nil {
 		return err
 	}
 	in := cryptobyte.String(value)
@@ -97,7 +121,8 @@ func (si *SignerInfo) CheckContent(want OID, content []byte) error {
 // CheckSignature checks the signature over signed, the bytes SignedBytes
 // returns, with key. The signature algorithm must agree with the key and
 // with the digest algorithm; the bare key algorithms (rsaEncryption,
-// id-ecPublicKey), which some writers name, stand for it.
+// id-ecPublicKey), which some writers name, stand for it. An ECDSA key may come
+// as a *fixedkey.Verifier.
 func (si *SignerInfo) CheckSignature(key crypto.PublicKey, signed []byte) error {
 	hash, err := HashOf(si.DigestAlgorithm)
 	if err != nil {
@@ -111,11 +136,11 @@ func (si *SignerInfo) CheckSignature(key crypto.PublicKey, signed []byte) error 
 	h.Write(signed)
 	digest := h.Sum(nil)
 	switch key := key.(type) {
-	case *ecdsa.PublicKey:
+	case *ecdsa.PublicKey, *fixedkey.Verifier:
 		if want := ecdsaWith(hash); alg.Algorithm != want && alg.Algorithm != OIDECPublicKey {
 			return fmt.Errorf("signature algorithm %v with an ECDSA key: %w", alg.Algorithm, ErrUnsupportedAlgorithm)
 		}
-		if !ecdsa.VerifyASN1(key, digest, si.Signature) {
+		if !fixedkey.VerifyASN1(key, digest, si.Signature) {
 			return fmt.Errorf("ECDSA signature %w", ErrMismatch)
 		}
 		return nil

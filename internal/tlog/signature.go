@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -11,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"gitseal/internal/fixedkey"
 )
 
 // What can be wrong with the signature of a log.
@@ -106,24 +109,15 @@ func agree(name, origin string) bool {
 // verifySignature checks a log's signature over message. A key is used with
 // one algorithm only: Ed25519, RSA PKCS #1 v1.5 with SHA-256, or ECDSA, DER,
 // with the hash of the curve's size, as the names of
-// dev.sigstore.common.v1.PublicKeyDetails pair them.
+// dev.sigstore.common.v1.PublicKeyDetails pair them. An ECDSA key may come as a
+// *fixedkey.Verifier.
 func verifySignature(key crypto.PublicKey, message, sig []byte) error {
 	ok := false
 	switch key := key.(type) {
 	case *ecdsa.PublicKey:
-		switch bits := key.Curve.Params().BitSize; bits {
-		case 256:
-			sum := sha256.Sum256(message)
-			ok = ecdsa.VerifyASN1(key, sum[:], sig)
-		case 384:
-			sum := sha512.Sum384(message)
-			ok = ecdsa.VerifyASN1(key, sum[:], sig)
-		case 521:
-			sum := sha512.Sum512(message)
-			ok = ecdsa.VerifyASN1(key, sum[:], sig)
-		default:
-			return fmt.Errorf("unsupported curve of %d bits", bits)
-		}
+		return verifyECDSA(key, key.Curve, message, sig)
+	case *fixedkey.Verifier:
+		return verifyECDSA(key, key.Curve(), message, sig)
 	case ed25519.PublicKey:
 		// Verify panics if the key has another length.
 		ok = len(key) == ed25519.PublicKeySize && ed25519.Verify(key, message, sig)
@@ -132,6 +126,27 @@ func verifySignature(key crypto.PublicKey, message, sig []byte) error {
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) == nil
 	default:
 		return fmt.Errorf("unsupported key %T", key)
+	}
+	if !ok {
+		return ErrBadSignature
+	}
+	return nil
+}
+
+func verifyECDSA(key crypto.PublicKey, curve elliptic.Curve, message, sig []byte) error {
+	ok := false
+	switch bits := curve.Params().BitSize; bits {
+	case 256:
+		sum := sha256.Sum256(message)
+		ok = fixedkey.VerifyASN1(key, sum[:], sig)
+	case 384:
+		sum := sha512.Sum384(message)
+		ok = fixedkey.VerifyASN1(key, sum[:], sig)
+	case 521:
+		sum := sha512.Sum512(message)
+		ok = fixedkey.VerifyASN1(key, sum[:], sig)
+	default:
+		return fmt.Errorf("unsupported curve of %d bits", bits)
 	}
 	if !ok {
 		return ErrBadSignature

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"gitseal/internal/fixedkey"
 )
 
 // A testLog signs checkpoints.
@@ -59,6 +61,11 @@ func (l testLog) sign(t testing.TB, message []byte) []byte {
 	return sig
 }
 
+// keys returns the log's key as it is and made ready for many signatures.
+func (l testLog) keys() []crypto.PublicKey {
+	return []crypto.PublicKey{l.signer.Public(), new(fixedkey.Set).Key(l.signer.Public())}
+}
+
 // checkpoint returns a checkpoint of that origin, signed under name, and the
 // log's id.
 func (l testLog) checkpoint(t testing.TB, origin, name string) (*SignedCheckpoint, []byte) {
@@ -82,8 +89,10 @@ func TestVerifyAcceptsEachKindOfKey(t *testing.T) {
 	for kind, l := range testLogs(t) {
 		for _, origin := range []string{"log.example", "log.example - 1193050959916656506"} {
 			s, id := l.checkpoint(t, origin, "log.example")
-			if err := s.Verify(l.signer.Public(), id); err != nil {
-				t.Errorf("%s, origin %q: %v", kind, origin, err)
+			for _, key := range l.keys() {
+				if err := s.Verify(key, id); err != nil {
+					t.Errorf("%s, %T, origin %q: %v", kind, key, origin, err)
+				}
 			}
 		}
 	}
@@ -92,12 +101,13 @@ func TestVerifyAcceptsEachKindOfKey(t *testing.T) {
 func TestVerifyRejectsBadSignature(t *testing.T) {
 	logs, others := testLogs(t), testLogs(t)
 	for kind, l := range logs {
-		key := l.signer.Public()
 		change := func(what string, f func(s *SignedCheckpoint)) {
 			s, id := l.checkpoint(t, "log.example", "log.example")
 			f(s)
-			if err := s.Verify(key, id); !errors.Is(err, ErrBadSignature) {
-				t.Errorf("%s: %s: %v, want ErrBadSignature", kind, what, err)
+			for _, key := range l.keys() {
+				if err := s.Verify(key, id); !errors.Is(err, ErrBadSignature) {
+					t.Errorf("%s, %T: %s: %v, want ErrBadSignature", kind, key, what, err)
+				}
 			}
 		}
 		change("text changed", func(s *SignedCheckpoint) { s.Text = bytes.Replace(s.Text, []byte("42"), []byte("43"), 1) })
@@ -124,8 +134,10 @@ func TestVerifyRejectsOtherHash(t *testing.T) {
 			l.hash = crypto.SHA256
 		}
 		s, id := l.checkpoint(t, "log.example", "log.example")
-		if err := s.Verify(l.signer.Public(), id); !errors.Is(err, ErrBadSignature) {
-			t.Errorf("%s: %v, want ErrBadSignature", kind, err)
+		for _, key := range l.keys() {
+			if err := s.Verify(key, id); !errors.Is(err, ErrBadSignature) {
+				t.Errorf("%s, %T: %v, want ErrBadSignature", kind, key, err)
+			}
 		}
 	}
 }
