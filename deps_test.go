@@ -34,6 +34,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"verifier":             {[]string{"internal/cms", "internal/fixedkey", "internal/strictjson", "internal/tlog", "internal/trust"}, nil},
 	"verifier/openpgp":     {[]string{"verifier"}, nil},
 	"verifier/sshsig":      {[]string{"verifier"}, nil},
+	"verifier/smime":       {[]string{"internal/cms", "verifier"}, nil},
 	"verifier/policy":      {[]string{"verifier"}, nil},
 	"verifier/report":      {[]string{"internal/strictjson", "verifier"}, nil},
 	"verifier/audit":       {[]string{"gitutil", "verifier", "verifier/audit/cache", "verifier/policy", "verifier/report", "verifier/smime"}, nil},
