@@ -19,13 +19,14 @@ var ErrPresent = errors.New("already in the policy")
 // does not exist yet.
 //
 // If e.Name is empty it is made from the subject, such that it is unique;
-// e.Line is ignored. The error for an entry with the subject (or pattern),
-// issuer and window of one that is there wraps ErrPresent; other entries that
-// cover it are no reason to refuse (see Lint).
+// e.Line is ignored. The error for an entry that names its signer, and has its
+// window, as one that is there does wraps ErrPresent; other entries that cover
+// it are no reason to refuse (see Lint).
 func Allow(data []byte, e Entry) ([]byte, error) {
-	out, err := allow(data, &entry{Entry: e})
+	added := &entry{Entry: e.clone()}
+	out, err := allow(data, added)
 	if err != nil {
-		return nil, fmt.Errorf("adding %s to the policy: %w", verifier.Identity{Issuer: e.Issuer, Subject: e.Subject + e.SubjectPattern}, err)
+		return nil, fmt.Errorf("adding %s to the policy: %w", strings.TrimPrefix(added.String(), "pattern "), err)
 	}
 	return out, nil
 }
@@ -39,26 +40,25 @@ func allow(data []byte, e *entry) ([]byte, error) {
 		return nil, err
 	}
 	e.Window = e.Window.utc()
-	e.Compromised = slices.Clone(e.Compromised)
 	for i, w := range e.Compromised {
 		e.Compromised[i] = w.utc()
 	}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	for _, s := range []string{e.Subject, e.SubjectPattern, e.Issuer} {
+	for _, s := range slices.Concat([]string{e.Subject, e.SubjectPattern, e.Issuer, e.SSHPrincipal, e.X509Issuer}, e.SSH, e.Emails) {
 		if !utf8.ValidString(s) {
 			return nil, fmt.Errorf("%q is not UTF-8, as a policy file has to be", s)
 		}
 	}
 	if e.Name == "" {
-		e.Name = p.freeName(e.Subject + e.SubjectPattern)
+		e.Name = p.freeName(e.calling())
 	}
 	if err := checkName(e.Name); err != nil {
 		return nil, err
 	}
 	for _, other := range p.entries {
-		if other.grant() == e.grant() {
+		if other.Window == e.Window && slices.Equal(other.aliases(), e.aliases()) {
 			return nil, fmt.Errorf("[%s] in line %d: %w", other.header(), other.Line, ErrPresent)
 		}
 		if other.Name == e.Name {
@@ -81,12 +81,12 @@ func allow(data []byte, e *entry) ([]byte, error) {
 	if len(out) > maxSize {
 		return nil, fmt.Errorf("the file would have more than %d bytes", maxSize)
 	}
+	// What is wrong only beside other entries, such as a key that one of them
+	// has, or an address that makes one person of two whom a rule needs.
+	if _, err := parse(out); err != nil {
+		return nil, fmt.Errorf("the file would be wrong: %w", err)
+	}
 	return out, nil
-}
-
-// utc returns the window with its times in UTC, and so comparable by ==.
-func (w Window) utc() Window {
-	return Window{From: w.From.UTC().Round(0), Until: w.Until.UTC().Round(0)}
 }
 
 // eolOf returns how the first line of data ends.
@@ -126,6 +126,17 @@ func (p *Policy) freeName(subject string) string {
 	return name
 }
 
+// calling returns what an entry may be called after.
+func (e *entry) calling() string {
+	switch {
+	case e.Subject+e.SubjectPattern+e.SSHPrincipal != "":
+		return e.Subject + e.SubjectPattern + e.SSHPrincipal
+	case len(e.Emails) > 0:
+		return e.Emails[0]
+	}
+	return string(e.Kind()) + "@" // as the local part of an address
+}
+
 // notInName reports whether freeName leaves r out of names.
 func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9')
@@ -135,8 +146,8 @@ func notInName(r rune) bool {
 // that is set. Name or Subject has to be.
 type Match struct {
 	Name    string
-	Subject string // the entry's subject, or the text of its pattern
-	Issuer  string
+	Subject string // the entry's subject, the text of its pattern, its principal, or one of its keys
+	Issuer  string // the entry's Issuer or X509Issuer
 }
 
 // A Removal is what Remove did.
@@ -152,7 +163,9 @@ type Removal struct {
 // Remove removes the entries that match from the text of a policy file. With
 // each block of text go the comments that touch it and one blank line before
 // it; the rest stays as it is, byte for byte. So Remove undoes Allow, but for
-// the version line of a file that Allow began.
+// the version line of a file that Allow began. An entry that a rule names is
+// refused: what is to become of the rule only people can say. To shut somebody
+// out at once, until and compromised do without.
 func Remove(data []byte, m Match) (*Removal, error) {
 	if m.Name == "" && m.Subject == "" {
 		return nil, errors.New("removing from the policy: neither a name nor a subject is given")
@@ -171,6 +184,11 @@ func Remove(data []byte, m Match) (*Removal, error) {
 			kept = append(kept, e)
 			continue
 		}
+		for _, r := range p.rules {
+			if r.allow[e] {
+				return nil, fmt.Errorf("removing [%s] from the policy: %s allows it; take it out there first", e.header(), r.title())
+			}
+		}
 		removed = append(removed, e)
 		out = append(out, data[from:beforeBlank(data, e.start)]...)
 		from = e.end
@@ -182,7 +200,7 @@ func Remove(data []byte, m Match) (*Removal, error) {
 
 	var still []*entry
 	for _, e := range kept {
-		allows := func(r *entry) bool { return e.Issuer == r.Issuer && r.Subject != "" && e.matches(r.Subject) }
+		allows := func(r *entry) bool { return e.mayAllow(r) }
 		if m.allowedBy(e) || slices.ContainsFunc(removed, allows) {
 			still = append(still, e)
 		}
@@ -193,13 +211,34 @@ func Remove(data []byte, m Match) (*Removal, error) {
 // matches reports whether an entry is to be removed.
 func (m Match) matches(e *entry) bool {
 	return (m.Name == "" || m.Name == e.Name) &&
-		(m.Subject == "" || m.Subject == e.Subject+e.SubjectPattern) &&
-		(m.Issuer == "" || m.Issuer == e.Issuer)
+		(m.Subject == "" || m.Subject == e.Subject+e.SubjectPattern+e.SSHPrincipal || m.isKey(e)) &&
+		(m.Issuer == "" || m.Issuer == e.issuer())
+}
+
+// isKey reports whether the subject that is to go is a key of the entry.
+func (m Match) isKey(e *entry) bool {
+	key, err := sshKey(m.Subject)
+	if e.Kind() == verifier.OpenPGP {
+		key, err = openPGPKey(m.Subject)
+	}
+	return err == nil && slices.Contains(e.keys, key)
 }
 
 // allowedBy reports whether an entry is for the subject that is to go.
 func (m Match) allowedBy(e *entry) bool {
-	return m.Subject != "" && e.matches(m.Subject) && (m.Issuer == "" || m.Issuer == e.Issuer)
+	return m.Subject != "" && (e.matches(m.Subject) || e.SSHPrincipal == m.Subject || m.isKey(e)) && (m.Issuer == "" || m.Issuer == e.issuer())
+}
+
+// mayAllow reports whether e is for a signer that other is for by exact name.
+func (e *entry) mayAllow(other *entry) bool {
+	if e.Kind() != other.Kind() {
+		return false
+	}
+	if other.Subject != "" {
+		return e.issuer() == other.issuer() && e.matches(other.Subject)
+	}
+	theirs := other.aliases()
+	return other.SubjectPattern == "" && slices.ContainsFunc(e.aliases(), func(a alias) bool { return slices.Contains(theirs, a) })
 }
 
 // blockStart returns where the text of a block begins whose first line holds

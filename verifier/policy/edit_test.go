@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestAllowWritesAllFields(t *testing.T) {
 			t.Fatalf("Allow(%v): %v", e, err)
 		}
 		got := mustParse(t, string(data)).Identities()
-		e.Line = 3
+		e.Line, e.Role = 3, Human
 		if diff := cmp.Diff([]Entry{e}, got); diff != "" {
 			t.Errorf("%s: identities (-want +got):\n%s", data, diff)
 		}
@@ -139,6 +140,109 @@ func TestAllowRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || out != nil {
 			t.Errorf("Allow(%.100v) = %.100q, %.200v, want an error with %q", tt.e, out, err, tt.want)
 		}
+	}
+}
+
+func TestAllowTakesEveryWay(t *testing.T) {
+	for _, tt := range []struct {
+		e    Entry
+		name string
+		want string // under the header
+	}{
+		{Entry{OpenPGP: []string{strings.ToLower(fprAlice)}, Role: Forge}, "openpgp", `openpgp = "` + fprAlice + "\"\nkind = \"forge\"\n"},
+		{Entry{OpenPGP: []string{fprAlice, fprForge}, Emails: []string{"Alice@example.com", "a@example.com"}}, "alice",
+			`openpgp = ["` + fprAlice + `", "` + fprForge + "\"]\nemail = [\"Alice@example.com\", \"a@example.com\"]\n"},
+		{Entry{SSH: []string{sshKeyText}}, "ssh", `ssh = "` + sshKeyText + "\"\n"},
+		{Entry{SSHPrincipal: "carol@example.com"}, "carol", "ssh-principal = \"carol@example.com\"\n"},
+		{Entry{X509Issuer: "CN=CA", SubjectPattern: "*@example.com"}, "example-com", "subject-pattern = \"*@example.com\"\nx509-issuer = \"CN=CA\"\n"},
+	} {
+		data, err := Allow(nil, tt.e)
+		if want := "version = 1\n\n[identity." + tt.name + "]\n" + tt.want; err != nil || string(data) != want {
+			t.Errorf("Allow(%+v) = %q, %v, want %q", tt.e, data, err, want)
+			continue
+		}
+		if _, err := Allow(data, tt.e); !errors.Is(err, ErrPresent) {
+			t.Errorf("Allow(%+v) again = %v, want %v", tt.e, err, ErrPresent)
+		}
+		removal, err := Remove(data, Match{Subject: tt.e.Subject + tt.e.SubjectPattern + tt.e.SSHPrincipal, Name: tt.name})
+		if err != nil || string(removal.Text) != "version = 1\n" {
+			t.Errorf("Remove = %+v, %v", removal, err)
+		}
+	}
+}
+
+func TestAllowRefusesWhatTheWholeForbids(t *testing.T) {
+	const two = people + "[[rule]]\nrefs = [\"**\"]\nallow = [\"alice\", \"carol\"]\nthreshold = 2\n"
+	for _, tt := range []struct {
+		name, data string
+		e          Entry
+		want       string
+	}{
+		{"one key of two is there", people, Entry{OpenPGP: []string{strings.Repeat("B", 40), fprAlice}}, "the same key " + fprAlice + " and window as [identity.bob] in line 5"},
+		{"address that makes one of two", two, Entry{SSHPrincipal: "x", Emails: []string{"alice@example.com", "carol@example.com"}}, "threshold 2 is never met"},
+		{"unknown kind", people, Entry{SSHPrincipal: "x", Role: "robot"}, `kind "robot" is not human, bot or forge`},
+		{"bad OpenPGP key", people, Entry{OpenPGP: []string{"0x1"}}, "not the fingerprint"},
+		{"bad SSH key", people, Entry{SSH: []string{"x"}}, "neither a fingerprint"},
+		{"bad address", people, Entry{SSHPrincipal: "x", Emails: []string{"x"}}, "not an address"},
+		{"principal not in UTF-8", people, Entry{SSHPrincipal: "\xff"}, "not UTF-8"},
+		{"two ways", people, Entry{SSHPrincipal: "x", Issuer: "i"}, "both ssh-principal and issuer"},
+	} {
+		if out, err := Allow([]byte(tt.data), tt.e); err == nil || !strings.Contains(err.Error(), tt.want) || out != nil || errors.Is(err, ErrPresent) {
+			t.Errorf("%s: Allow = %q, %v, want an error with %q", tt.name, out, err, tt.want)
+		}
+	}
+}
+
+func TestAllowLeavesItsArgument(t *testing.T) {
+	e := Entry{OpenPGP: []string{strings.ToLower(fprAlice)}}
+	if _, err := Allow(nil, e); err != nil || e.OpenPGP[0] != strings.ToLower(fprAlice) {
+		t.Errorf("Allow left %+v, %v", e, err)
+	}
+}
+
+func TestRemoveRefusesWhatARuleNames(t *testing.T) {
+	const rule = "[[rule]]\nname = \"main\"\nrefs = [\"**\"]\nallow = [\"alice\"]\n"
+	got, err := Remove([]byte(people+rule), Match{Name: "alice"})
+	if want := `removing [identity.alice] from the policy: rule "main" in line 12 allows it; take it out there first`; err == nil || err.Error() != want || got != nil {
+		t.Errorf("Remove = %v, %v, want %q", got, err, want)
+	}
+	got, err = Remove([]byte(people+rule), Match{Name: "forge"})
+	if want := strings.Replace(people, "[identity.forge]\nopenpgp = \""+fprForge+"\"\nkind = \"forge\"\n", "", 1) + rule; err != nil || string(got.Text) != want {
+		t.Errorf("Remove beside a rule = %q, %v, want %q", got.Text, err, want)
+	}
+}
+
+func TestRemoveByKeyOrPrincipal(t *testing.T) {
+	const data = kinds + "[identity.bob-2]\nopenpgp = [\"" + fprAlice + "\", \"" + fprForge + "\"]\nfrom = 2026-01-01T00:00:00Z\n"
+	for _, tt := range []struct {
+		m              Match
+		removed, still string
+	}{
+		{Match{Subject: strings.ToLower(fprAlice)}, "bob bob-2", ""},
+		{Match{Subject: fprForge}, "bob-2", "bob"}, // whose key bob-2 had as well
+		{Match{Name: "bob"}, "bob", "bob-2"},
+		{Match{Subject: sshFingerprint}, "carol-key", ""},
+		{Match{Subject: sshKeyText}, "carol-key", ""},
+		{Match{Subject: "carol@example.com"}, "carol", ""},
+		{Match{Subject: "dave@example.com", Issuer: "CN=CA"}, "dave", ""},
+		{Match{Subject: "dave@example.com", Issuer: "CN=other"}, "", ""},
+		{Match{Subject: "x@staff.example.com"}, "", "staff"},
+	} {
+		got, err := Remove([]byte(data), tt.m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var removed, still []string
+		for _, e := range got.Removed {
+			removed = append(removed, e.Name)
+		}
+		for _, e := range got.Still {
+			still = append(still, e.Name)
+		}
+		if strings.Join(removed, " ") != tt.removed || strings.Join(still, " ") != tt.still {
+			t.Errorf("Remove(%+v): removed %v, still %v, want %q and %q", tt.m, removed, still, tt.removed, tt.still)
+		}
+		mustParse(t, string(got.Text))
 	}
 }
 
@@ -315,6 +419,12 @@ func checkRemoveEach(t *testing.T, data []byte) {
 	}
 	for _, e := range p.entries {
 		got, err := Remove(data, Match{Name: e.Name})
+		if slices.ContainsFunc(p.rules, func(r *rule) bool { return r.allow[e] }) {
+			if err == nil || got != nil {
+				t.Fatalf("Remove(%s), which a rule allows = %v, %v, want an error", e.Name, got, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,6 +441,9 @@ func checkRemoveEach(t *testing.T, data []byte) {
 		have := after.Identities()
 		for i := range have {
 			have[i].Line = 0
+		}
+		if len(after.rules) != len(p.rules) || len(after.exempt) != len(p.exempt) || len(after.Baseline()) != len(p.Baseline()) {
+			t.Fatalf("Remove(%s) took more than the entry:\n%s", e.Name, got.Text)
 		}
 		if diff := cmp.Diff(want, have); diff != "" {
 			t.Fatalf("after Remove(%s) (-want +got):\n%s", e.Name, diff)
@@ -366,7 +479,7 @@ func FuzzAllow(f *testing.F) {
 		}
 		entries := mustParse(t, string(out)).Identities()
 		got := entries[len(entries)-1]
-		e.Name, e.Line = got.Name, got.Line
+		e.Name, e.Line, e.Role = got.Name, got.Line, Human
 		if diff := cmp.Diff(e, got); diff != "" {
 			t.Errorf("entry after Allow (-want +got):\n%s", diff)
 		}

@@ -6,14 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
-
-	"gitseal/verifier"
 )
 
 // maxSize bounds the file that Parse reads: several thousand identities.
@@ -21,8 +16,7 @@ const maxSize = 1 << 20
 
 // Parse parses a policy file. An error is of the form "reading policy NAME:
 // line N: cause"; name is used for nothing else. For errors that concern a
-// whole identity, such as a missing issuer, the line is that of its
-// [identity.NAME].
+// whole table, such as a missing issuer, the line is that of its header.
 //
 // The file is read with TOML's own parser, an expression at a time, and not
 // decoded into structs: each identity has to know where its text is, and a
@@ -35,88 +29,12 @@ func Parse(name string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// An entry is an Entry with what is known of it beyond the words.
-type entry struct {
-	Entry
-	pattern verifier.Pattern // of SubjectPattern
-	// The entry's lines are data[start:end], with the comments that touch them.
-	start, end int
-}
-
-// matches reports whether the entry is for a subject, if the issuer agrees.
-func (e *entry) matches(subject string) bool {
-	if e.SubjectPattern != "" {
-		return e.pattern.Match(subject)
-	}
-	return e.Subject == subject
-}
-
-// A grant is what an entry allows. No two entries of a policy have the same.
-type grant struct {
-	subject, subjectPattern, issuer string
-	window                          Window
-}
-
-// header returns what stands between the brackets of the entry's first line.
-func (e *entry) header() string { return quoteKey("identity", e.Name) }
-
-func (e *entry) grant() grant {
-	return grant{e.Subject, e.SubjectPattern, e.Issuer, e.Window}
-}
-
-// check reports what is wrong with an entry, and makes its pattern.
-func (e *entry) check() (err error) {
-	switch {
-	case e.Subject == "" && e.SubjectPattern == "":
-		return errors.New("missing subject or subject-pattern")
-	case e.Subject != "" && e.SubjectPattern != "":
-		return errors.New("both subject and subject-pattern")
-	case e.Issuer == "":
-		return errors.New("missing issuer")
-	}
-	if err := e.Window.check(); err != nil {
-		return err
-	}
-	for _, w := range e.Compromised {
-		if w == (Window{}) {
-			return errors.New("compromised has neither from nor until")
-		}
-		if err := w.check(); err != nil {
-			return fmt.Errorf("compromised: %w", err)
-		}
-	}
-	if e.SubjectPattern != "" {
-		if e.pattern, err = verifier.ParsePattern(e.SubjectPattern); err != nil {
-			return fmt.Errorf("subject-pattern: %w", err)
-		}
-	}
-	return nil
-}
-
-// check reports whether no time is in the window, or a bound cannot be written.
-func (w Window) check() error {
-	for _, t := range []time.Time{w.From, w.Until} {
-		if year := t.UTC().Year(); year < 0 || year > 9999 {
-			return fmt.Errorf("the year %d is not of four digits", year)
-		}
-	}
-	if !w.From.IsZero() && !w.Until.IsZero() && !w.Until.After(w.From) {
-		return fmt.Errorf("until %s is not after from %s", formatTime(w.Until), formatTime(w.From))
-	}
-	return nil
-}
-
-// checkName reports whether an entry cannot be called name. Names are shown
-// to people, on terminals too.
-func checkName(name string) error {
-	if name == "" {
-		return errors.New("the name of an identity is empty")
-	}
-	unprintable := func(r rune) bool { return !strconv.IsPrint(r) }
-	if strings.ContainsFunc(name, unprintable) || !utf8.ValidString(name) {
-		return fmt.Errorf("the name %q has a character that cannot be shown", name)
-	}
-	return nil
+// A table is what the lines between one [table] and the next are read into.
+type table interface {
+	// set takes a key and its value.
+	set(key string, value *unstable.Node) error
+	// finish takes the whole into the policy, after the last key.
+	finish(ps *parser) error
 }
 
 // A parser builds a policy, one TOML expression after the other.
@@ -125,14 +43,25 @@ type parser struct {
 	data   []byte
 	policy *Policy
 
-	names   map[string]*entry
-	grants  map[grant]*entry
-	current *entry   // the identity whose keys are being read; nil before the first
-	seen    []string // the keys of the current table
-	end     int      // where the text of the last key and value ended
+	entries  map[string]*entry // by name
+	grants   map[grant]*entry
+	rules    map[string]*rule // by name
+	baseline int              // its line; 0: there is none yet
+	current  table            // whose keys are being read
+	seen     []string         // the keys of the current table
+	end      int              // where the text of the last key and value ended
 
-	line, lineAt int // the line of the current identity, and its offset
+	line, lineAt int // the line of the current table, and its offset
 }
+
+// A placedError is an error that knows its place better than its caller.
+type placedError struct {
+	offset int
+	err    error
+}
+
+func (e *placedError) Error() string { return e.err.Error() }
+func (e *placedError) Unwrap() error { return e.err }
 
 // parse is Parse without the prefix of its errors.
 func parse(data []byte) (*Policy, error) {
@@ -140,16 +69,14 @@ func parse(data []byte) (*Policy, error) {
 		return nil, fmt.Errorf("line 1: more than %d bytes", maxSize)
 	}
 	ps := &parser{
-		data: data[:len(data):len(data)],
-		policy: &Policy{
-			digest:   sha256.Sum256(data),
-			exact:    make(map[verifier.Identity][]*entry),
-			patterns: make(map[string][]*entry),
-		},
-		names:  make(map[string]*entry),
-		grants: make(map[grant]*entry),
-		line:   1,
+		data:    data[:len(data):len(data)],
+		policy:  &Policy{digest: sha256.Sum256(data)},
+		entries: make(map[string]*entry),
+		grants:  make(map[grant]*entry),
+		rules:   make(map[string]*rule),
+		line:    1,
 	}
+	ps.current = &top{ps: ps}
 	ps.toml.Reset(ps.data)
 	for ps.toml.NextExpression() {
 		if err := ps.expression(ps.toml.Expression()); err != nil {
@@ -168,6 +95,9 @@ func parse(data []byte) (*Policy, error) {
 		return nil, ps.errorAt(offset, "%w", err)
 	}
 	if err := ps.finish(); err != nil {
+		return nil, err
+	}
+	if err := ps.resolve(); err != nil {
 		return nil, err
 	}
 	return ps.policy, nil
@@ -203,100 +133,130 @@ func (ps *parser) expression(n *unstable.Node) error {
 		return ps.errorAt(offset, "second %s", k)
 	}
 	ps.seen = append(ps.seen, k)
-	set := setTop
-	if ps.current != nil {
-		set = ps.current.set
-	}
-	if err := set(k, n.Value()); err != nil {
-		return ps.errorAt(offset, "%w", err)
-	}
-	return nil
-}
-
-// setTop takes a key that stands before the first table.
-func setTop(key string, value *unstable.Node) error {
-	if key != "version" {
-		return fmt.Errorf("unknown key %s: outside the identities this version of gitseal knows only version", key)
-	}
-	if value.Kind != unstable.Integer || string(value.Data) != "1" {
-		return errors.New("version is not 1, the only one that this version of gitseal knows")
-	}
-	return nil
-}
-
-// table begins an identity.
-func (ps *parser) table(kind unstable.Kind, path []string, offset int) error {
-	if kind != unstable.Table || len(path) != 2 || path[0] != "identity" {
-		header := "[" + quoteKey(path...) + "]"
-		if kind == unstable.ArrayTable {
-			header = "[" + header + "]"
+	if err := ps.current.set(k, n.Value()); err != nil {
+		if placed := (*placedError)(nil); errors.As(err, &placed) {
+			offset = placed.offset
 		}
-		return ps.errorAt(offset, "unknown table %s: this version of gitseal knows only [identity.NAME]", header)
-	}
-	name := path[1]
-	if err := checkName(name); err != nil {
 		return ps.errorAt(offset, "%w", err)
 	}
-	if first := ps.names[name]; first != nil {
-		return ps.errorAt(offset, "second [%s], after line %d", first.header(), first.Line)
+	return nil
+}
+
+// table begins a table.
+func (ps *parser) table(kind unstable.Kind, path []string, offset int) error {
+	header := "[" + quoteKey(path...) + "]"
+	if kind == unstable.ArrayTable {
+		header = "[" + header + "]"
 	}
 	ps.line += bytes.Count(ps.data[ps.lineAt:offset], []byte("\n"))
 	ps.lineAt = offset
-	ps.current = &entry{
+	switch {
+	case kind == unstable.Table && len(path) == 2 && path[0] == "identity":
+		return ps.identity(path[1], offset)
+	case header == "[[rule]]":
+		ps.current = &rule{Rule: Rule{Line: ps.line}, number: len(ps.policy.rules)}
+	case header == "[[exempt]]":
+		ps.current = &exempt{Exempt: Exempt{Line: ps.line}}
+	case header == "[baseline]":
+		if ps.baseline > 0 {
+			return ps.errorAt(offset, "second [baseline], after line %d", ps.baseline)
+		}
+		ps.baseline = ps.line
+		ps.current = &ps.policy.baseline
+	default:
+		return ps.errorAt(offset, "unknown table %s: this version of gitseal knows [identity.NAME], [[rule]], [baseline] and [[exempt]]", header)
+	}
+	return nil
+}
+
+// identity begins an identity.
+func (ps *parser) identity(name string, offset int) error {
+	if err := checkName(name); err != nil {
+		return ps.errorAt(offset, "%w", err)
+	}
+	if first := ps.entries[name]; first != nil {
+		return ps.errorAt(offset, "second [%s], after line %d", first.header(), first.Line)
+	}
+	e := &entry{
 		Entry: Entry{Name: name, Line: ps.line},
 		start: blockStart(ps.data, ps.end, offset),
 	}
-	ps.names[name] = ps.current
+	ps.current, ps.entries[name] = e, e
 	return nil
 }
 
 // finish ends the table that was being read.
 func (ps *parser) finish() error {
-	e := ps.current
-	if e == nil {
-		if len(ps.seen) == 0 {
-			return errors.New("line 1: missing version = 1")
-		}
-		return nil
-	}
-	if err := e.check(); err != nil {
-		return fmt.Errorf("line %d: %w", e.Line, err)
-	}
-	if first := ps.grants[e.grant()]; first != nil {
-		return fmt.Errorf("line %d: the same subject, issuer and window as [%s] in line %d", e.Line, first.header(), first.Line)
-	}
-	ps.grants[e.grant()] = e
-	e.end = blockEnd(ps.data, ps.end)
-
-	p := ps.policy
-	p.entries = append(p.entries, e)
-	if e.SubjectPattern != "" {
-		p.patterns[e.Issuer] = append(p.patterns[e.Issuer], e)
-	} else {
-		id := verifier.Identity{Issuer: e.Issuer, Subject: e.Subject}
-		p.exact[id] = append(p.exact[id], e)
+	if err := ps.current.finish(ps); err != nil {
+		return fmt.Errorf("line %d: %w", ps.line, err)
 	}
 	return nil
 }
 
-// set takes a key of an identity.
-func (e *entry) set(key string, value *unstable.Node) (err error) {
-	switch key {
-	case "subject":
-		e.Subject, err = readString(key, value)
-	case "subject-pattern":
-		e.SubjectPattern, err = readString(key, value)
-	case "issuer":
-		e.Issuer, err = readString(key, value)
-	case "from":
-		e.Window.From, err = readTime(key, value)
-	case "until":
-		e.Window.Until, err = readTime(key, value)
-	case "compromised":
-		e.Compromised, err = readWindows(key, value)
-	default:
-		err = fmt.Errorf("unknown key %s: of an identity this version of gitseal knows "+
-			"subject, subject-pattern, issuer, from, until and compromised", key)
+// resolve makes of the tables what only all of them together tell.
+func (ps *parser) resolve() error {
+	p := ps.policy
+	p.byName = ps.entries
+	p.signers = newSignerIndex(p.entries)
+	if slices.ContainsFunc(p.rules, func(r *rule) bool { return r.Threshold > 0 }) {
+		setPersons(p.entries)
 	}
-	return err
+	for _, r := range p.rules {
+		if err := r.resolve(ps); err != nil {
+			return err
+		}
+		p.refs.add(r)
+	}
+	return nil
+}
+
+// A top is what stands before the first table.
+type top struct {
+	ps      *parser
+	version bool
+}
+
+func (t *top) set(key string, value *unstable.Node) error {
+	p := t.ps.policy
+	switch key {
+	case "version":
+		if value.Kind != unstable.Integer || string(value.Data) != "1" {
+			return errors.New("version is not 1, the only one that this version of gitseal knows")
+		}
+		t.version = true
+	case "key-time":
+		s, err := readString(key, value)
+		if err != nil {
+			return err
+		}
+		if s != "claimed" && s != "now" {
+			return fmt.Errorf("key-time %q is neither now nor claimed", s)
+		}
+		p.claimed = s == "claimed"
+	case "accept-weak":
+		weak, err := readStrings(key, value, oneOrMore, weakName)
+		if err != nil {
+			return err
+		}
+		p.weak = weak
+	default:
+		return fmt.Errorf("unknown key %s: outside its tables this version of gitseal knows version, key-time and accept-weak", key)
+	}
+	return nil
+}
+
+func (t *top) finish(*parser) error {
+	if !t.version {
+		return errors.New("missing version = 1")
+	}
+	return nil
+}
+
+// weakName takes the name of an algorithm. Formats choose their names; see
+// Lint for those that are known.
+func weakName(s string) (string, error) {
+	if strings.ContainsFunc(s, func(r rune) bool { return notBare(r) || r >= 'A' && r <= 'Z' }) {
+		return "", fmt.Errorf("accept-weak %q is not the name of an algorithm, such as sha1", s)
+	}
+	return s, nil
 }

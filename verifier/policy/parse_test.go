@@ -3,13 +3,11 @@ package policy
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pelletier/go-toml/v2"
 )
 
 const sample = `# who may sign
@@ -39,12 +37,14 @@ var sampleEntries = []Entry{{
 	Name:    "alice",
 	Subject: "alice@example.com",
 	Issuer:  "https://accounts.example.com",
+	Role:    Human,
 	Window:  Window{Until: date(2026, 6, 30)},
 	Line:    4,
 }, {
 	Name:           "build bot",
 	SubjectPattern: "https://forge.example.com/acme/app/*@refs/tags/*",
 	Issuer:         "https://token.example.com",
+	Role:           Human,
 	Window:         Window{From: date(2026, 1, 1).Add(time.Second / 2)},
 	Compromised: []Window{
 		{From: date(2026, 2, 1), Until: date(2026, 2, 3)},
@@ -55,6 +55,7 @@ var sampleEntries = []Entry{{
 	Name:        "carol",
 	Subject:     "carol@example.com",
 	Issuer:      "https://accounts.example.com",
+	Role:        Human,
 	Compromised: []Window{{Until: date(2026, 1, 1)}},
 	Line:        18,
 }}
@@ -136,12 +137,15 @@ from = 2026-01-01T00:00:00Z
 		{"version as a string", replace("version = 1", `version = "1"`), "line 1: version is not 1"},
 		{"version spelled otherwise", replace("version = 1", "version = 0x1"), "line 1: version is not 1"},
 		{"second version", replace("version = 1", "version = 1\nversion = 1"), "line 2: second version"},
-		{"unknown key at the top", replace("version = 1", "version = 1\nmode = 2"), "line 2: unknown key mode: outside the identities this version of gitseal knows only version"},
+		{"unknown key at the top", replace("version = 1", "version = 1\nmode = 2"), "line 2: unknown key mode: outside its tables this version of gitseal knows version, key-time and accept-weak"},
 		{"identity in a line", replace("version = 1", "version = 1\nidentity.bob = {}"), "line 2: unknown key identity.bob"},
 
-		{"rule", good + "[[rule]]\n", "line 6: unknown table [[rule]]: this version of gitseal knows only [identity.NAME]"},
-		{"baseline", good + "[baseline]\n", "line 6: unknown table [baseline]: this version"},
-		{"exempt", good + "\n[[exempt]]\n", "line 7: unknown table [[exempt]]: this version"},
+		{"unknown table", good + "[[rules]]\n", "line 6: unknown table [[rules]]: this version of gitseal knows [identity.NAME], [[rule]], [baseline] and [[exempt]]"},
+		{"rule that is no array", good + "[rule]\n", "line 6: unknown table [rule]: this version"},
+		{"rule quoted as one word", good + "['[rule]']\n", "line 6: unknown table [\"[rule]\"]: this version"},
+		{"table in a rule", good + "[rule.x]\n", "line 6: unknown table [rule.x]: this version"},
+		{"exempt that is no array", good + "\n[exempt]\n", "line 7: unknown table [exempt]: this version"},
+		{"baseline array", good + "[[baseline]]\n", "line 6: unknown table [[baseline]]: this version"},
 		{"identity array", good + "[[identity.bob]]\n", "line 6: unknown table [[identity.bob]]"},
 		{"identity without a name", good + "[identity]\n", "line 6: unknown table [identity]"},
 		{"table in an identity", good + "[identity.alice.compromised]\n", "line 6: unknown table [identity.alice.compromised]"},
@@ -149,8 +153,6 @@ from = 2026-01-01T00:00:00Z
 		{"name with an escape", replace("identity.alice", `identity."a\u001b"`), `line 2: the name "a\x1b" has a character that cannot be shown`},
 		{"second name", good + strings.Replace(bob, "bob]", "alice]", 1), "line 6: second [identity.alice], after line 2"},
 
-		{"openpgp", replace(subject, `openpgp = "968479A1"`), "line 3: unknown key openpgp: of an identity this version of gitseal knows subject, "},
-		{"kind", replace(from, `kind = "forge"`), "line 5: unknown key kind: of an identity"},
 		{"key in other case", replace("subject", "Subject"), "line 3: unknown key Subject"},
 		{"quoted unknown key", replace(from, `"a\nb" = 1`), `line 5: unknown key "a\u000Ab"`},
 		{"dotted key", replace(from, `compromised.from = 2026-01-01T00:00:00Z`), "line 5: unknown key compromised.from"},
@@ -241,47 +243,9 @@ func TestParseBoundsNesting(t *testing.T) {
 	}
 }
 
-// oracle decodes a policy by the other half of the TOML library, which has
-// its own ideas of what is valid.
-func oracle(data []byte) ([]Entry, error) {
-	var doc struct {
-		Version  int
-		Identity map[string]struct {
-			Subject        string
-			SubjectPattern string `toml:"subject-pattern"`
-			Issuer         string
-			From, Until    time.Time
-			Compromised    any
-		}
-	}
-	if err := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields().Decode(&doc); err != nil {
-		return nil, err
-	}
-	if doc.Version != 1 {
-		return nil, fmt.Errorf("version %d", doc.Version)
-	}
-	var entries []Entry
-	for name, id := range doc.Identity {
-		e := Entry{Name: name, Subject: id.Subject, SubjectPattern: id.SubjectPattern, Issuer: id.Issuer,
-			Window: Window{id.From, id.Until}.utc()}
-		tables, _ := id.Compromised.([]any)
-		if one, ok := id.Compromised.(map[string]any); ok {
-			tables = []any{one}
-		}
-		for _, table := range tables {
-			m := table.(map[string]any)
-			from, _ := m["from"].(time.Time)
-			until, _ := m["until"].(time.Time)
-			e.Compromised = append(e.Compromised, Window{from, until}.utc())
-		}
-		entries = append(entries, e)
-	}
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-	return entries, nil
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(sample))
+	f.Add([]byte(wholeSample))
 	f.Add([]byte("version = 1"))
 	f.Add([]byte("version = 1\r\n[identity.'a b']\r\nsubject = '''a\r\n#'''\r\nissuer = \"\"\"\\u0041\"\"\"\r\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -298,13 +262,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Parse accepted what is not TOML: %v", err)
 		}
-		got := p.Identities()
-		for i := range got {
-			got[i].Line = 0
-		}
-		slices.SortFunc(got, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("identities (-TOML +Parse):\n%s", diff)
+		if diff := cmp.Diff(want, contentsOf(p)); diff != "" {
+			t.Fatalf("contents (-TOML +Parse):\n%s", diff)
 		}
 
 		// What we write says the same again.
@@ -322,6 +281,11 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		checkRemoveEach(t, data)
+		for _, w := range Lint(p, date(2026, 1, 1)) {
+			if w.Text == "" || w.Line > 1+strings.Count(string(data), "\n") {
+				t.Errorf("warning %+v", w)
+			}
+		}
 	})
 }
 

@@ -1,17 +1,44 @@
-// Package policy decides who may sign, and when: the user's policy file, a
-// TOML document that names identities and the times for which each is good.
+// Package policy decides who may sign what, and when: the policy file, a TOML
+// document that names identities and the times for which each is good, and
+// what each may sign.
 //
-//	version = 1
+//	version     = 1
+//	key-time    = "claimed"   # judge keys at the time that signatures claim; without: at that of judging ("now")
+//	accept-weak = ["sha1"]    # algorithms that are too weak today and accepted nevertheless
 //
 //	[identity.alice]
 //	subject = "alice@example.com"
 //	issuer  = "https://accounts.google.com"
 //	until   = 2026-06-30T00:00:00Z
+//	email   = ["alice@corp.example.com"]
 //
 //	[identity.release]
 //	subject-pattern = "https://github.com/acme/app/.github/workflows/*@refs/tags/*"
 //	issuer          = "https://token.actions.githubusercontent.com"
 //	compromised     = {from = 2026-02-01T09:00:00Z, until = 2026-02-03T12:00:00Z}
+//	kind            = "bot"
+//
+//	[identity.forge]
+//	openpgp = "968479A1AFF927E37D1A566BB5690EEEBB952194"
+//	kind    = "forge"
+//
+//	[[rule]]
+//	name      = "main"
+//	refs      = ["refs/heads/main", "refs/heads/release/*"]
+//	paths     = ["infra/**", "!infra/README.md"]
+//	allow     = ["alice", "forge"]
+//	match     = ["author", "committer"]
+//	threshold = 1
+//	immutable = true
+//
+//	[baseline]
+//	after  = ["2f1e…"]
+//	reason = "from here on we sign"
+//
+//	[[exempt]]
+//	object = "77ab…"
+//	reason = "signed by the intern's old laptop"
+//	until  = 2027-01-01T00:00:00Z
 //
 // The file is strict, for a key that is ignored is a rule that is not
 // enforced: what this version does not know is an error that names the line.
@@ -19,80 +46,86 @@
 // so that each identity is one block of text, which Allow adds and Remove
 // removes without touching a byte of the others.
 //
-// All times are proven times, those of a log or a time-stamp authority, never
-// what a commit says of itself. Issuers and exact subjects are compared byte
-// for byte. The package reads no file and no clock.
+// # Identities
+//
+// An identity names its signer in exactly one way: by issuer and subject (or
+// subject-pattern) of a keyless certificate; by openpgp, the fingerprint of a
+// primary key, 40 or 64 hexadecimal digits; by ssh, a key's fingerprint
+// ("SHA256:…") or the key itself ("ssh-ed25519 AAAA…"); by ssh-principal, a
+// name that the allowed signers in force give; or by x509-issuer and subject
+// (or subject-pattern) of a certificate by an authority that the caller
+// trusts. openpgp, ssh and email take one string or an array. All of these are
+// compared byte for byte: what differs in case, or only looks alike, differs.
+//
+// Windows and compromised are judged by proven time, that of a log or a
+// time-stamp authority. Signatures by OpenPGP and SSH keys do not prove any, so
+// an entry that has one of the two allows them only under key-time =
+// "claimed", which believes what signatures say of their own time.
+//
+// # Rules
+//
+// A rule is for the refs that its patterns match, whole: * and ? stay within a
+// level, ** stands for any levels. refs/remotes/NAME/X counts as refs/heads/X.
+// By refs outside refs/tags/ a rule governs the commits that they reach, by
+// those inside the tags that they hold, not the commits behind them. A rule
+// with paths governs the commits that change a path that those match, as
+// gitignore(5) has it: the last pattern that matches decides, ! negates, and
+// what is in a folder that matches cannot be taken out again but with the
+// folder ("infra/**", "!infra/doc/", "!infra/doc/**"). A pattern for a folder
+// also matches what may be one, such as a submodule.
+//
+// Every rule that governs an object has to be satisfied; an object that none
+// governs may be signed by any identity of the policy. A rule is satisfied if
+// its allow names an identity of the signer; if the e-mail address in the
+// object that match names is the signer's; and if as many identities as
+// threshold says, all named by allow, stand behind the object: its signer and
+// those who vouch for it. Identities that may be one person count once: those
+// that share a subject, a key or an address, and patterns that match another's.
+// Forges never count. A rule with lightweight lets lightweight tags stand at
+// its refs, which nobody can have signed, and one with immutable has its refs
+// stay as an audit once saw them.
+//
+// Addresses are the signer's if the certificate, the OpenPGP user id or the
+// allowed signers say so, or email lists them. For OpenPGP keys email stands
+// in place of the user id, which the key's holder can write. Upper and lower
+// case letters are the same in an address's domain, and nowhere else. Of tags
+// both author and committer are the tagger, and what a forge merges has
+// somebody else as its author, so that author is not asked of forges.
+//
+// A forge may sign merges only, and a merge that git would not make is a
+// finding, whatever rules say.
+//
+// The package reads no file and no clock.
 package policy
 
 import (
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"gitseal/verifier"
 )
 
-// A Policy says which identities may sign, and when. It does not change once
-// it is parsed and may be used by several goroutines at once. The zero Policy
-// allows nobody.
+// A Policy says which identities may sign what, and when. It does not change
+// once it is parsed and may be used by several goroutines at once. The zero
+// Policy allows nobody.
 type Policy struct {
 	digest   [sha256.Size]byte
+	claimed  bool // key-time = "claimed"
+	weak     []string
 	entries  []*entry // in the order of the file
-	exact    map[verifier.Identity][]*entry
-	patterns map[string][]*entry // by issuer
-}
+	byName   map[string]*entry
+	signers  signerIndex
+	rules    []*rule // in the order of the file
+	refs     refIndex
+	baseline baseline
+	exempt   []*exempt // in the order of the file
+	exempted map[string]*exempt
 
-// An Entry is one identity of a policy.
-type Entry struct {
-	Name    string // unique in the policy
-	Subject string // the exact subject, or empty if SubjectPattern is set
-	// SubjectPattern is what verifier.ParsePattern takes.
-	SubjectPattern string
-	Issuer         string
-	Window         Window   // when it may sign; the zero Window is always
-	Compromised    []Window // when others could sign in its name; never a zero Window
-	Line           int      // the line of the file that its block begins in, from 1
+	fold   sync.Once // makes the next
+	folded []folded  // what Near compares, for each of entries
 }
-
-// A Window is the span of time that begins at From and ends just before Until.
-// A zero From or Until leaves it open on that side.
-//
-// Until is not in the window, so that one entry can end where the next
-// begins. It also fits the times of logs, which are whole seconds rounded
-// down: they are before Until exactly if the unrounded time is.
-type Window struct {
-	From, Until time.Time
-}
-
-// Contains reports whether t is in the window.
-func (w Window) Contains(t time.Time) bool {
-	return (w.From.IsZero() || !t.Before(w.From)) && (w.Until.IsZero() || t.Before(w.Until))
-}
-
-// covers reports whether every time in v is in w.
-func (w Window) covers(v Window) bool {
-	return (w.From.IsZero() || !v.From.IsZero() && !v.From.Before(w.From)) &&
-		(w.Until.IsZero() || !v.Until.IsZero() && !v.Until.After(w.Until))
-}
-
-// String returns the window as in "from 2026-01-01T00:00:00Z until
-// 2026-06-30T00:00:00Z", without the side that is open, or "always".
-func (w Window) String() string {
-	switch from, until := formatTime(w.From), formatTime(w.Until); {
-	case w.From.IsZero() && w.Until.IsZero():
-		return "always"
-	case w.Until.IsZero():
-		return "from " + from
-	case w.From.IsZero():
-		return "until " + until
-	default:
-		return "from " + from + " until " + until
-	}
-}
-
-func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // Digest returns the SHA-256 of the file that the policy was parsed from.
 func (p *Policy) Digest() [32]byte { return p.digest }
@@ -104,89 +137,13 @@ func (p *Policy) Identities() []Entry { return copyEntries(p.entries) }
 func copyEntries(entries []*entry) []Entry {
 	var list []Entry
 	for _, e := range entries {
-		c := e.Entry
-		c.Compromised = slices.Clone(c.Compromised)
-		list = append(list, c)
+		list = append(list, e.Entry.clone())
 	}
 	return list
 }
 
-// Allows decides whether id may have signed at a time, which must be proven,
-// and returns the name of the first entry that allows it. One such entry is
-// enough, unless any entry for the same identity says that it was compromised
-// at that time: then it is refused whatever the others say. A refusal is a
-// *NotAllowedError.
-func (p *Policy) Allows(id verifier.Identity, at time.Time) (name string, err error) {
-	if at.IsZero() {
-		return "", errors.New("judging an identity by a policy: no proven time")
-	}
-	entries := p.matching(id)
-	for _, e := range entries {
-		for _, w := range e.Compromised {
-			if w.Contains(at) {
-				return "", &NotAllowedError{Identity: id, Time: at, Reason: Compromised, Name: e.Name, Window: w}
-			}
-		}
-	}
-	for _, e := range entries {
-		if e.Window.Contains(at) {
-			return e.Name, nil
-		}
-	}
-	if len(entries) > 0 {
-		return "", &NotAllowedError{Identity: id, Time: at, Reason: OutsideWindow, Name: entries[0].Name, Window: entries[0].Window}
-	}
-	return "", &NotAllowedError{Identity: id, Time: at, Reason: UnknownIdentity}
-}
-
-// Allow is Allows without the name. It makes a Policy a verifier.Allowed.
-func (p *Policy) Allow(id verifier.Identity, at time.Time) error {
-	_, err := p.Allows(id, at)
-	return err
-}
-
-// matching returns the entries for an identity, at whatever time, in the
-// order of the file. The caller must not change the slice.
-func (p *Policy) matching(id verifier.Identity) []*entry {
-	found := p.exact[id]
-	exact := len(found)
-	for _, e := range p.patterns[id.Issuer] {
-		if e.pattern.Match(id.Subject) {
-			found = append(found[:len(found):len(found)], e)
-		}
-	}
-	if exact > 0 && len(found) > exact {
-		slices.SortFunc(found, func(a, b *entry) int { return a.Line - b.Line })
-	}
-	return found
-}
-
-// A Reason is why a policy does not allow an identity.
-type Reason int
-
-const (
-	UnknownIdentity Reason = iota + 1 // no entry is for it; see Near
-	OutsideWindow                     // it was not yet, or no longer, allowed
-	Compromised                       // others could sign in its name then
-)
-
-// A NotAllowedError is a policy's refusal of an identity at a time.
-type NotAllowedError struct {
-	Identity verifier.Identity
-	Time     time.Time
-	Reason   Reason
-	Name     string // the first entry that refuses; empty if UnknownIdentity
-	Window   Window // OutsideWindow: when Name allows it; Compromised: when it was
-}
-
-// Error says who is refused, by which entry and why.
-func (e *NotAllowedError) Error() string {
-	switch e.Reason {
-	case OutsideWindow:
-		return fmt.Sprintf("%v is allowed only %v, by [%s], and signed at %s", e.Identity, e.Window, quoteKey("identity", e.Name), formatTime(e.Time))
-	case Compromised:
-		return fmt.Sprintf("%v was compromised %v, says [%s], and signed at %s", e.Identity, e.Window, quoteKey("identity", e.Name), formatTime(e.Time))
-	default:
-		return fmt.Sprintf("%v is not in the policy", e.Identity)
-	}
+// KeyRules returns how keys are judged at a time: what the policy says of
+// claimed times and weak algorithms.
+func (p *Policy) KeyRules(at time.Time) verifier.KeyRules {
+	return verifier.KeyRules{At: at, AtSigning: p.claimed, Weak: slices.Clone(p.weak)}
 }

@@ -109,7 +109,7 @@ func TestAllowsJudgesByTime(t *testing.T) {
 			}
 		case !errors.As(err, &refused):
 			t.Errorf("%s: Allows = %q, %v, want a *NotAllowedError", tt.name, name, err)
-		case refused.Reason != tt.reason || refused.Name != tt.want || refused.Identity != alice || !refused.Time.Equal(tt.at):
+		case refused.Reason != tt.reason || refused.Name != tt.want || refused.Signer.Identity != alice || !refused.Time.Equal(tt.at):
 			t.Errorf("%s: refused with %+v, want reason %d by %q", tt.name, refused, tt.reason, tt.want)
 		}
 		if aerr := p.Allow(alice, tt.at); (aerr == nil) != (err == nil) {

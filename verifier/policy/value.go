@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,10 +62,7 @@ func parseTime(s string) (t time.Time, ok bool) {
 func readWindows(key string, n *unstable.Node) ([]Window, error) {
 	tables := []*unstable.Node{n}
 	if n.Kind == unstable.Array {
-		tables = nil
-		for it := n.Children(); it.Next(); {
-			tables = append(tables, it.Node())
-		}
+		tables = children(n)
 		if len(tables) == 0 {
 			return nil, fmt.Errorf("%s is empty", key)
 		}
@@ -106,19 +104,105 @@ func readWindow(table *unstable.Node) (w Window, err error) {
 	return w, nil
 }
 
+// A shape is how many strings a key takes.
+type shape bool
+
+const (
+	oneOrMore shape = false // a string, or an array of at least one
+	array     shape = true  // an array of at least one
+)
+
+// readStrings reads strings, none of them empty and none there twice, each as
+// take returns it.
+func readStrings(key string, n *unstable.Node, s shape, take func(string) (string, error)) ([]string, error) {
+	nodes := []*unstable.Node{n}
+	switch {
+	case n.Kind == unstable.Array:
+		nodes = children(n)
+		if len(nodes) == 0 {
+			return nil, fmt.Errorf("%s is empty", key)
+		}
+	case s == array:
+		return nil, fmt.Errorf("%s is not an array of strings", key)
+	}
+	var list []string
+	for _, node := range nodes {
+		text, err := readString(key, node)
+		if err == nil {
+			text, err = take(text)
+		}
+		if err == nil && slices.Contains(list, text) {
+			err = fmt.Errorf("%s: %s is there twice", key, quote(text))
+		}
+		if err != nil {
+			return nil, &placedError{int(node.Raw.Offset), err}
+		}
+		list = append(list, text)
+	}
+	return list, nil
+}
+
+// children returns the elements of an array.
+func children(n *unstable.Node) []*unstable.Node {
+	var list []*unstable.Node
+	for it := n.Children(); it.Next(); {
+		list = append(list, it.Node())
+	}
+	return list
+}
+
+// asIs is for strings that need no check of their own.
+func asIs(s string) (string, error) { return s, nil }
+
+// checked is for strings that stay as they are if check takes them.
+func checked(check func(string) (string, error)) func(string) (string, error) {
+	return func(s string) (string, error) {
+		_, err := check(s)
+		return s, err
+	}
+}
+
+// readBool reads true or false.
+func readBool(key string, n *unstable.Node) (bool, error) {
+	if n.Kind != unstable.Bool {
+		return false, fmt.Errorf("%s is neither true nor false", key)
+	}
+	return string(n.Data) == "true", nil
+}
+
+// readCount reads a number from 1 on, as people write it.
+func readCount(key string, n *unstable.Node) (int, error) {
+	count, err := strconv.Atoi(string(n.Data))
+	if n.Kind != unstable.Integer || err != nil || count < 1 || strconv.Itoa(count) != string(n.Data) {
+		return 0, fmt.Errorf("%s is not a number from 1 on", key)
+	}
+	return count, nil
+}
+
 // appendEntry appends the text of an entry that passed its checks. Its lines
 // but the last end in eol.
 func appendEntry(b []byte, e *entry, eol string) []byte {
-	b = fmt.Appendf(b, "[%s]%s", e.header(), eol)
-	if e.SubjectPattern != "" {
-		b = fmt.Appendf(b, "subject-pattern = %s%s", quote(e.SubjectPattern), eol)
-	} else {
-		b = fmt.Appendf(b, "subject = %s%s", quote(e.Subject), eol)
+	fields := []string{"[" + e.header() + "]"}
+	for _, field := range []struct{ key, value string }{
+		{"subject-pattern", e.SubjectPattern}, {"subject", e.Subject}, {"issuer", e.Issuer},
+		{"ssh-principal", e.SSHPrincipal}, {"x509-issuer", e.X509Issuer},
+	} {
+		if field.value != "" {
+			fields = append(fields, field.key+" = "+quote(field.value))
+		}
 	}
-	b = fmt.Appendf(b, "issuer = %s", quote(e.Issuer))
-	for _, field := range e.Window.fields() {
-		b = append(b, eol+field...)
+	for _, field := range []struct {
+		key    string
+		values []string
+	}{{"openpgp", e.OpenPGP}, {"ssh", e.SSH}, {"email", e.Emails}} {
+		if len(field.values) > 0 {
+			fields = append(fields, field.key+" = "+quoteAll(field.values))
+		}
 	}
+	if e.Role != Human {
+		fields = append(fields, "kind = "+quote(e.Role))
+	}
+	fields = append(fields, e.Window.fields()...)
 	var compromised []string
 	for _, w := range e.Compromised {
 		compromised = append(compromised, "{"+strings.Join(w.fields(), ", ")+"}")
@@ -126,23 +210,23 @@ func appendEntry(b []byte, e *entry, eol string) []byte {
 	switch len(compromised) {
 	case 0:
 	case 1:
-		b = append(b, eol+"compromised = "+compromised[0]...)
+		fields = append(fields, "compromised = "+compromised[0])
 	default:
-		b = append(b, eol+"compromised = ["+strings.Join(compromised, ", ")+"]"...)
+		fields = append(fields, "compromised = ["+strings.Join(compromised, ", ")+"]")
 	}
-	return b
+	return append(b, strings.Join(fields, eol)...)
 }
 
-// fields returns the sides of the window that are not open, as TOML.
-func (w Window) fields() []string {
-	var fields []string
-	if !w.From.IsZero() {
-		fields = append(fields, "from = "+formatTime(w.From))
+// quoteAll returns strings as TOML: one by itself, several as an array.
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
 	}
-	if !w.Until.IsZero() {
-		fields = append(fields, "until = "+formatTime(w.Until))
+	if len(list) == 1 {
+		return quoted[0]
 	}
-	return fields
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // quoteKey returns a dotted key, each part bare if it can be.
