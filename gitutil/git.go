@@ -102,7 +102,22 @@ func (c Config) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs git to its end and returns what it printed.
+// with returns the configuration with settings of the environment added.
+func (c Config) with(env ...string) Config {
+	before := c.environ()
+	c.Env = append(before[:len(before):len(before)], env...)
+	return c
+}
+
+// environ returns the environment that git runs in.
+func (c Config) environ() []string {
+	if c.Env == nil {
+		return os.Environ()
+	}
+	return c.Env
+}
+
+// run runs git to its end and returns what it printed, also if it failed.
 func (c Config) run(ctx context.Context, stdin io.Reader, args ...string) (stdout []byte, stderr string, err error) {
 	cmd := c.command(ctx, args...)
 	out := &limited{max: maxOutput}
@@ -112,9 +127,29 @@ func (c Config) run(ctx context.Context, stdin io.Reader, args ...string) (stdou
 		if out.over {
 			err = fmt.Errorf("more than %d MiB of output", maxOutput>>20)
 		}
-		return nil, "", gitError(ctx, cmd, diagnostics, err)
+		err = gitError(ctx, cmd, diagnostics, err)
+		return out.buf.Bytes(), string(diagnostics.buf), err
 	}
 	return out.buf.Bytes(), string(diagnostics.buf), nil
+}
+
+// ask runs git for a yes or, which it says by ending with 1, a no, and returns
+// what it printed with either.
+//
+// An object that is missing or broken is neither. Since 2.45 git fails then;
+// before, merge-base took it for the end of history and merge-tree for an
+// empty tree, and only an error message told.
+func (c Config) ask(ctx context.Context, args ...string) (stdout []byte, yes bool, err error) {
+	stdout, stderr, err := c.run(ctx, nil, args...)
+	if err != nil && !exitCode(err, 1) {
+		return nil, false, err
+	}
+	for line := range strings.Lines(stderr) {
+		if text, isError := strings.CutPrefix(line, "error: "); isError {
+			return nil, false, &GitError{subcommand(args), strings.TrimSpace(text), errors.New("answered all the same")}
+		}
+	}
+	return stdout, err == nil, nil
 }
 
 // A process is a run of git whose output is read as it comes.
@@ -134,6 +169,23 @@ func (c Config) start(ctx context.Context, stdin io.Reader, args ...string) (p *
 		return nil, nil, gitError(ctx, p.cmd, &p.stderr, err)
 	}
 	return p, stdout, nil
+}
+
+// converse starts git for a caller that writes to its standard input as it
+// reads stdout. The caller closes stdin, then calls end.
+func (c Config) converse(ctx context.Context, args ...string) (p *process, stdin io.WriteCloser, stdout io.Reader, err error) {
+	p = &process{cmd: c.command(ctx, args...)}
+	p.cmd.Stderr = &p.stderr
+	if stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	if stdout, err = p.cmd.StdoutPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	if err = p.cmd.Start(); err != nil {
+		return nil, nil, nil, gitError(ctx, p.cmd, &p.stderr, err)
+	}
+	return p, stdin, stdout, nil
 }
 
 // end waits for git and returns the error of the whole run, which is nil only
@@ -156,7 +208,7 @@ func (p *process) end(ctx context.Context, readErr error) error {
 // gitError describes why a run of git failed: cancelled, no such program, not
 // a repository, or a *GitError.
 func gitError(ctx context.Context, cmd *exec.Cmd, stderr *tail, err error) error {
-	failed := &GitError{subcommand(cmd), stderr.reason(), err}
+	failed := &GitError{subcommand(cmd.Args[1:]), stderr.reason(), err}
 	var notFound *exec.Error
 	var path *fs.PathError
 	switch {
@@ -175,10 +227,9 @@ func gitError(ctx context.Context, cmd *exec.Cmd, stderr *tail, err error) error
 	return failed
 }
 
-// subcommand returns the first argument of a run of git that is not one of
-// the options that command puts before it.
-func subcommand(cmd *exec.Cmd) string {
-	args := cmd.Args[1:]
+// subcommand returns the first of git's arguments that is not one of the
+// options before it.
+func subcommand(args []string) string {
 	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
 		if args[0] == "-c" {
 			args = args[1:]

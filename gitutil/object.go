@@ -25,15 +25,22 @@ type Object struct {
 	Data []byte // content; nil if Missing or larger than MaxObjectSize
 	// Missing is set if the repository does not hold the object.
 	Missing bool
+	// Known is set if [Walk.Known] said that the object need not be read:
+	// there is an id, and nothing else.
+	Known bool
 }
 
 // Verify recomputes the object's id from its type and content. It returns nil
 // if they belong together, an error that wraps [ErrMissing] if there is no
-// content, and another error if the object is too large or is not what its id
-// says. It is the expensive part of reading, and may run on any goroutine.
+// content, and another error if the object is too large, was not read or is
+// not what its id says. It is the expensive part of reading, and may run on
+// any goroutine.
 func (o Object) Verify(f Format) error {
 	if o.Missing {
 		return fmt.Errorf("object %s: %w", o.OID, ErrMissing)
+	}
+	if o.Known {
+		return fmt.Errorf("object %s: was not read", o.OID)
 	}
 	if o.Size > MaxObjectSize {
 		return fmt.Errorf("object %s: %d bytes are more than the %d that are read", o.OID, o.Size, MaxObjectSize)
@@ -156,8 +163,8 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (oid, typ string, err er
 }
 
 func (r *Repo) resolve(ctx context.Context, rev string) (Object, error) {
-	if rev == "" || rev[0] == '-' || strings.ContainsAny(rev, "\n\x00") {
-		return Object{}, errors.New("not a revision")
+	if err := checkRevision(rev); err != nil {
+		return Object{}, err
 	}
 	// The revision goes in by standard input, where nothing is an option.
 	out, stderr, err := r.config.run(ctx, strings.NewReader(rev+"\n"), "-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check")
@@ -175,6 +182,15 @@ func (r *Repo) resolve(ctx context.Context, rev string) (Object, error) {
 		return Object{}, errors.New("ambiguous: names several objects")
 	}
 	return parseAnswer(line, r.format)
+}
+
+// checkRevision refuses what can be taken for an option, or for several
+// revisions.
+func checkRevision(rev string) error {
+	if rev == "" || rev[0] == '-' || strings.ContainsAny(rev, "\n\x00") {
+		return errors.New("not a revision")
+	}
+	return nil
 }
 
 // ambiguousName returns the name of which git warns that several refs have it,
@@ -216,16 +232,12 @@ func (r *Repo) Revisions(ctx context.Context, arg string) ([]string, error) {
 	if dots == ".." {
 		return []string{b, "^" + a}, nil
 	}
-	revs := []string{a, b}
-	out, _, err := r.config.run(ctx, nil, "merge-base", "--all", a, b)
-	if err != nil && !exitCode(err, 1) { // 1: they have no common ancestor
+	bases, err := r.MergeBase(ctx, a, b)
+	if err != nil {
 		return nil, fmt.Errorf("resolving %q: %w", arg, err)
 	}
-	for base := range strings.Lines(string(out)) {
-		base = strings.TrimSuffix(base, "\n")
-		if !r.format.validOID(base) {
-			return nil, fmt.Errorf("resolving %q: git merge-base answered %q", arg, base)
-		}
+	revs := []string{a, b}
+	for _, base := range bases {
 		revs = append(revs, "^"+base)
 	}
 	return revs, nil

@@ -118,3 +118,87 @@ func (r *Repo) typeRefs(ctx context.Context, refs []Ref) error {
 	}
 	return nil
 }
+
+// FullName returns the full name of the ref that a revision is, such as
+// "refs/heads/main" for "main": for HEAD the branch that is checked out, even
+// if it has no commit yet, and for any symbolic ref the one it stands for. It
+// is empty if the revision is none, as "main~1", an id, a detached HEAD and
+// FETCH_HEAD are. The error wraps [ErrMissing] if the revision names nothing.
+func (r *Repo) FullName(ctx context.Context, rev string) (string, error) {
+	name, err := r.fullName(ctx, rev)
+	if err != nil {
+		return "", fmt.Errorf("naming the ref of %q: %w", rev, err)
+	}
+	return name, nil
+}
+
+func (r *Repo) fullName(ctx context.Context, rev string) (string, error) {
+	if err := checkRevision(rev); err != nil {
+		return "", err
+	}
+	var out []byte
+	var found bool
+	var err error
+	switch {
+	case r.format.validOID(rev): // whatever refs are called like it
+		return "", nil
+	case rev == "HEAD" || rev == "@": // likewise
+		out, found, err = r.config.ask(ctx, "symbolic-ref", "--quiet", "HEAD")
+		if err == nil && !found {
+			return "", nil
+		}
+	default:
+		// That several refs have the name is an error message.
+		out, found, err = r.config.ask(ctx, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--quiet", "--symbolic-full-name", rev)
+		if err == nil && !found {
+			err = ErrMissing
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSuffix(string(out), "\n")
+	if strings.Contains(name, "\n") || strings.HasPrefix(name, "^") {
+		return "", errors.New("not a single revision")
+	}
+	if !strings.HasPrefix(name, "refs/") {
+		return "", nil // FETCH_HEAD and the like, which are refs of nothing
+	}
+	return name, nil
+}
+
+// SymbolicRefs returns the references that stand for others, by their full
+// names, and the full names of those: whoever writes to one writes to the
+// other. One whose target is not there is not in it.
+func (r *Repo) SymbolicRefs(ctx context.Context) (map[string]string, error) {
+	out, _, err := r.config.run(ctx, nil, "for-each-ref", "--format=%(if)%(symref)%(then)%(refname) %(symref)%(end)")
+	if err != nil {
+		return nil, fmt.Errorf("reading symbolic refs: %w", err)
+	}
+	targets := make(map[string]string)
+	for line := range strings.Lines(string(out)) {
+		if line == "\n" {
+			continue
+		}
+		name, target, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if !ok || !strings.HasPrefix(target, "refs/") {
+			return nil, fmt.Errorf("reading symbolic refs: git for-each-ref answered %q", line)
+		}
+		targets[name] = target
+	}
+	return targets, nil
+}
+
+// Types fills in Type, Peeled and PeeledType of references whose Name and OID
+// are known: those that are to be.
+func (r *Repo) Types(ctx context.Context, refs []Ref) error {
+	for _, ref := range refs {
+		if ref.OID != "" && !r.format.validOID(ref.OID) {
+			return fmt.Errorf("reading types: %q is not a %s object id", ref.OID, r.format)
+		}
+	}
+	if err := r.typeRefs(ctx, refs); err != nil {
+		return fmt.Errorf("reading types: %w", err)
+	}
+	return nil
+}

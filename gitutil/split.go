@@ -111,14 +111,7 @@ func SplitCommit(data []byte, f Format) (Split, error) {
 // commit.c) and writes outside its memory on a third; such a tag is an error
 // here.
 func SplitTag(data []byte, _ Format) (Split, error) {
-	match := len(data)
-	for at := 0; at < len(data); {
-		line, next := lineAt(data, at)
-		if armorKind(line) != "" {
-			match = at
-		}
-		at = next
-	}
+	match := lastArmor(data)
 	if match == len(data) {
 		return Split{Payload: slices.Clip(data)}, nil
 	}
@@ -127,6 +120,20 @@ func SplitTag(data []byte, _ Format) (Split, error) {
 		return Split{}, fmt.Errorf("splitting tag: %w", err)
 	}
 	return Split{Payload: payload, Signature: slices.Clip(data[match:])}, nil
+}
+
+// lastArmor returns where the last line is that begins with an armor header
+// that git knows; the length of data if there is none.
+func lastArmor(data []byte) int {
+	match := len(data)
+	for at := 0; at < len(data); {
+		line, next := lineAt(data, at)
+		if armorKind(line) != "" {
+			match = at
+		}
+		at = next
+	}
+	return match
 }
 
 // removeTagHeaders returns a tag's payload without its gpgsig headers. It

@@ -27,6 +27,13 @@ type Walk struct {
 	// some of its children, but not before all of them. It lets a walk begin,
 	// and be broken off, before git has seen the whole history.
 	AnyOrder bool
+	// Known, if it is not nil, is asked for each commit that git lists and
+	// the repository holds. Where it returns true, the commit is not read: it
+	// is yielded, in its place, as [Object.Known]. What git walked through it
+	// to is then git's word, which nothing recomputes. Known is called on a
+	// goroutine of the walk's, one call at a time, at most some thousand
+	// commits ahead of what is yielded, and never after the walk has ended.
+	Known func(oid string) bool
 }
 
 // Walk reads the objects of a walk: first the tags, then the commits, newest
@@ -57,19 +64,18 @@ func (r *Repo) walk(ctx context.Context, w Walk, yield func(Object) bool) error 
 	if err := w.check(r.format); err != nil {
 		return err
 	}
+	if w.Known != nil && len(w.Revs) > 0 {
+		return r.walkKnown(ctx, w, yield)
+	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 
 	asked := &lineCounter{r: joinLines(w.Tags)}
 	var list *process
 	if len(w.Revs) > 0 {
-		options := []string{"--missing=print"}
-		if !w.AnyOrder {
-			options = append(options, "--topo-order")
-		}
 		var oids io.Reader
 		var err error
-		list, oids, err = r.config.start(running, w.commits(), w.revList(options...)...)
+		list, oids, err = r.list(running, w)
 		if err != nil {
 			return err
 		}
@@ -106,6 +112,17 @@ func (r *Repo) walk(ctx context.Context, w Walk, yield func(Object) bool) error 
 		return fmt.Errorf("git cat-file answered for %d objects of %d", answered, asked.lines)
 	}
 	return err
+}
+
+// list starts git rev-list for the commits of a walk: a line each, with "?"
+// before the id of one that is missing.
+func (r *Repo) list(ctx context.Context, w Walk) (*process, io.Reader, error) {
+	options := []string{"--missing=print"}
+	if !w.AnyOrder {
+		options = append(options, "--topo-order")
+	}
+	// A line at a time is a write, and a wake-up, a line.
+	return r.config.with("GIT_FLUSH=0").start(ctx, w.commits(), w.revList(options...)...)
 }
 
 // yieldAll yields answers until there are no more or yield returns false.
@@ -151,16 +168,11 @@ func (r *Repo) Count(ctx context.Context, w Walk) (int, error) {
 // taken for an option or a name.
 func (w Walk) check(f Format) error {
 	for _, rev := range w.Revs {
-		if !f.validOID(strings.TrimPrefix(rev, "^")) {
-			return fmt.Errorf("%q is not a %s object id", rev, f)
+		if err := f.checkOIDs(strings.TrimPrefix(rev, "^")); err != nil {
+			return err
 		}
 	}
-	for _, tag := range w.Tags {
-		if !f.validOID(tag) {
-			return fmt.Errorf("%q is not a %s object id", tag, f)
-		}
-	}
-	return nil
+	return f.checkOIDs(w.Tags...)
 }
 
 // commits returns the standard input that tells git where to start. A tag of
