@@ -29,8 +29,8 @@ func verifyBlobCommand(e *env) *cli.Command {
 		ArgsUsage: "FILE|DIGEST",
 		Description: "Verifies that the bundle holds a signature over FILE, or over an in-toto statement about\n" +
 			"it, against the trusted roots in force. In the place of FILE its digest will do, as\n" +
-			"sha256:HEX (a file of such a name is ./sha256:HEX), and - is standard input. Who may have\n" +
-			"signed is said as for gitseal verify.\n" +
+			"sha256:HEX (a file of such a name is ./sha256:HEX), and - is standard input; gitCommit:OID\n" +
+			"is a commit that a statement is about. Who may have signed is said as for gitseal verify.\n" +
 			"With --key the signature is by that key, and no certificate is looked for.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "bundle", Usage: "the bundle is in `FILE`"},
@@ -152,6 +152,9 @@ func readArtifact(e *env, b *verifier.Bundle, name string) (verifier.Artifact, e
 		return b.Artifact(e.stdin)
 	}
 	algorithm, text, _ := strings.Cut(name, ":")
+	if algorithm == "gitCommit" {
+		return verifier.ArtifactCommit(text)
+	}
 	hash, known := artifactHashes[algorithm]
 	if digest, err := hex.DecodeString(text); known && err == nil && len(digest) == hash.Size() {
 		return verifier.ArtifactDigest(hash, digest)

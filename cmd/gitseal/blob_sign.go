@@ -157,7 +157,7 @@ func openBlob(e *env, name string, inToto bool) (*blob, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(b.statement.Subjects()) == 0 {
-		return nil, fmt.Errorf("%s: no subject has a digest by SHA-256, SHA-384 or SHA-512", name)
+		return nil, fmt.Errorf("%s: no subject has a digest by SHA-256, SHA-384 or SHA-512, or is a git commit", name)
 	}
 	return b, nil
 }

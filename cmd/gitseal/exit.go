@@ -13,6 +13,8 @@ const (
 	exitUnknown      = 3 // could not tell: a missing object, key or server
 	exitEquivocation = 4 // the log contradicts itself
 	exitInternal     = 5 // a bug
+
+	exitInterrupted = 130 // by the user, as shells have it
 )
 
 // An exitError ends the program: it is printed as one line, with a hint line

@@ -16,6 +16,7 @@ import (
 	"gitseal/internal/rekor"
 	sigstore "gitseal/internal/trust"
 	"gitseal/verifier"
+	"gitseal/verifier/audit"
 )
 
 func logGetCommand(e *env) *cli.Command {
@@ -195,7 +196,7 @@ func (l *logs) byRevision(ctx context.Context, rev string, named bool) ([]*entry
 	if err != nil {
 		return nil, err
 	}
-	j, err := judgeRevision(ctx, repo, v, rev, verifier.AnyIdentity{}, nil)
+	j, err := judgeRevision(ctx, repo, &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: audit.Anyone{}}, rev)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func newApp(e *env) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(e), verifyCommand(e), auditCommand(e), showCommand(e),
 			signBlobCommand(e), verifyBlobCommand(e),
-			policyCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
+			policyCommand(e), explainCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
 		},
 	}
 	for _, c := range app.Commands {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -25,8 +26,11 @@ type judged struct {
 }
 
 // openRepository opens the repository that git finds from here.
-func openRepository(ctx context.Context) (*gitutil.Repo, error) {
-	repo, err := gitutil.Open(ctx, gitutil.Config{})
+func openRepository(ctx context.Context) (*gitutil.Repo, error) { return openRepositoryAt(ctx, "") }
+
+// openRepositoryAt opens the repository that git finds from a directory.
+func openRepositoryAt(ctx context.Context, dir string) (*gitutil.Repo, error) {
+	repo, err := gitutil.Open(ctx, gitutil.Config{Dir: dir})
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -70,12 +74,11 @@ func readSigned(ctx context.Context, repo *gitutil.Repo, rev string) (gitutil.Ob
 
 // judgeRevision reads the commit or tag that rev names and judges it, as an
 // audit would.
-func judgeRevision(ctx context.Context, repo *gitutil.Repo, v *verifier.Verifier, rev string, allowed verifier.Allowed, entries audit.Entries) (*judged, error) {
+func judgeRevision(ctx context.Context, repo *gitutil.Repo, judge *audit.Judge, rev string) (*judged, error) {
 	obj, err := readSigned(ctx, repo, rev)
 	if err != nil {
 		return nil, err
 	}
-	judge := audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed, Entries: entries}
 	return &judged{obj, judge.Object(ctx, obj)}, nil
 }
 
@@ -125,7 +128,16 @@ type signatureJSON struct {
 	SigningTime string           `json:"signingTime,omitempty"` // the signer's claim
 	Log         *logJSON         `json:"log,omitempty"`
 	TrustedRoot string           `json:"trustedRoot,omitempty"`
+	Key         *keyJSON         `json:"key,omitempty"` // of a signature that is not keyless
 	Notes       []string         `json:"notes,omitempty"`
+}
+
+type keyJSON struct {
+	Kind        string `json:"kind"`             // "openpgp", "ssh" or "x509"
+	Fingerprint string `json:"fingerprint"`      // of the key that signed
+	Signer      string `json:"signer,omitempty"` // of the key that stands for the signer, if it is another one
+	Algorithm   string `json:"algorithm,omitempty"`
+	Hash        string `json:"hash,omitempty"`
 }
 
 type identityJSON struct {
@@ -171,6 +183,10 @@ func (j *judged) json() objectJSON {
 		passed = j.Result.Passed
 	case j.Failure != nil:
 		out.Signature = unverifiedJSON(&j.Failure.Unverified)
+	case j.Key != nil:
+		out.Signature = keyResultJSON(j.Key, true)
+	case j.KeyFailure != nil && j.KeyFailure.Unverified.Signer.Kind != "":
+		out.Signature = keyResultJSON(&j.KeyFailure.Unverified, false)
 	}
 	if j.Failure != nil {
 		passed = j.Failure.Passed
@@ -197,6 +213,22 @@ func resultJSON(r *verifier.Result) *signatureJSON {
 	s.setCertificate(&r.Certificate)
 	for _, t := range r.Times {
 		s.Times = append(s.Times, timeJSON{string(t.Source), t.Authority, rfc3339(t.Time)})
+	}
+	return s
+}
+
+// keyResultJSON returns what a signature by a key says; checked says that it is
+// valid.
+func keyResultJSON(r *verifier.KeyResult, checked bool) *signatureJSON {
+	s := &signatureJSON{
+		Checked: checked, Time: rfc3339(r.Time), SigningTime: rfc3339(r.Claimed), Notes: r.Notes,
+		Key: &keyJSON{Kind: string(r.Signer.Kind), Fingerprint: cmp.Or(r.Key, r.Signer.Key), Algorithm: r.Algorithm, Hash: r.Hash},
+	}
+	if r.Signer.Key != s.Key.Fingerprint {
+		s.Key.Signer = r.Signer.Key
+	}
+	if id := r.Signer.Identity; id != (verifier.Identity{}) {
+		s.Identity = &identityJSON{Subject: id.Subject, Issuer: id.Issuer}
 	}
 	return s
 }
@@ -259,6 +291,9 @@ func rfc3339(t time.Time) string {
 // lines returns what verify prints about the object.
 func (j *judged) lines() []string {
 	name := j.object.Type + " " + j.object.OID
+	if j.Class == verifier.Verified && j.Key != nil {
+		return []string{fmt.Sprintf("%s: good signature from %s", name, printable(j.Key.Signer.String())), "  " + keyLine(j.Key)}
+	}
 	if j.Class == verifier.Verified {
 		id := j.Result.Certificate.Identity
 		return []string{
@@ -267,10 +302,25 @@ func (j *judged) lines() []string {
 		}
 	}
 	lines := []string{fmt.Sprintf("%s: %s: %s", name, j.Class, oneLine(j.Message))}
-	if j.Result != nil {
+	switch {
+	case j.Result != nil:
 		lines = append(lines, "  "+madeLine(j.Result))
+	case j.Key != nil:
+		lines = append(lines, "  "+keyLine(j.Key))
 	}
 	return lines
+}
+
+// keyLine says when a signature by a key was made, and how that is known.
+func keyLine(r *verifier.KeyResult) string {
+	how := fmt.Sprintf("%s key %s", r.Signer.Kind, cmp.Or(r.Key, r.Signer.Key))
+	switch {
+	case !r.Time.IsZero():
+		return fmt.Sprintf("signature made %s, proven by a time-stamp, %s", formatTime(r.Time), how)
+	case !r.Claimed.IsZero():
+		return fmt.Sprintf("signature made %s, which is only claimed, %s", formatTime(r.Claimed), how)
+	}
+	return "signature made nobody says when, " + how
 }
 
 // hint returns what to do next about the object, or "": what hints has for its

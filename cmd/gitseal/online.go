@@ -35,6 +35,7 @@ type entryFinder struct {
 	*rekor.Finder
 	env    *env
 	asking *logs // nil: offline
+	store  entries.Store
 }
 
 // entryFinder returns a finder, which the caller closes. Offline it asks
@@ -45,7 +46,7 @@ func (s *settings) entryFinder(e *env, t *trust, online bool) (*entryFinder, err
 		return nil, err
 	}
 	if !online {
-		return &entryFinder{rekor.NewFinder(rekor.FinderConfig{Store: store}), e, nil}, nil
+		return &entryFinder{rekor.NewFinder(rekor.FinderConfig{Store: store}), e, nil, store}, nil
 	}
 	asking, err := s.asker(e, t)
 	if err != nil {
@@ -62,8 +63,11 @@ func (s *settings) entryFinder(e *env, t *trust, online bool) (*entryFinder, err
 		return &rekor.V1{Client: client, URL: l.BaseURL}, nil
 	}
 	finder := rekor.NewFinder(rekor.FinderConfig{Store: store, Open: open, Roots: t.roots, Now: e.now})
-	return &entryFinder{finder, e, asking}, nil
+	return &entryFinder{finder, e, asking, store}, nil
 }
+
+// isEmpty reports whether there is nothing that it could find.
+func (f *entryFinder) isEmpty() bool { return f.asking == nil && f.store.Empty() }
 
 // Close ends the asking. That entries could not be kept is worth a line, and
 // changes no verdict.

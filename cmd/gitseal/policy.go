@@ -51,8 +51,10 @@ func policyCommand(e *env) *cli.Command {
 				Name:      "check",
 				Usage:     "check a policy file, the user's by default",
 				ArgsUsage: "[FILE]",
+				Flags:     historyFlags(&cli.BoolFlag{Name: "used", Usage: "look at the history of HEAD, and name the identities that nobody used"}),
 				Action:    func(c *cli.Context) error { return runCheck(c, e) },
 			},
+			policyInitCommand(e), policyExplainCommand(e), policyDiffCommand(e),
 		},
 	}
 }
@@ -154,7 +156,7 @@ func runRemove(c *cli.Context, e *env) error {
 		return err
 	}
 	for _, entry := range removal.Removed {
-		e.printf("removed %s (%s) from %s\n", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), printable(file))
+		e.printf("removed %s from %s\n", describeEntry(&entry), printable(file))
 	}
 	for _, entry := range removal.Still {
 		fmt.Fprintf(e.stderr, "gitseal: still allowed by identity.%s, which matches %s\n", printable(entry.Name), printable(entry.Subject+entry.SubjectPattern))
@@ -225,6 +227,18 @@ func correctPolicy(file string) string {
 	return "correct that line, then: gitseal policy check " + shellWord(file)
 }
 
+// describeEntry says whom an entry allows.
+func describeEntry(entry *policy.Entry) string {
+	kind := ""
+	if entry.SubjectPattern != "" {
+		kind = "pattern "
+	}
+	if entry.Kind() == verifier.Keyless {
+		return fmt.Sprintf("%s%s (%s)", kind, printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer))
+	}
+	return printable(entry.String())
+}
+
 func runCheck(c *cli.Context, e *env) error {
 	if c.NArg() > 1 {
 		return usage("policy check takes one file")
@@ -253,17 +267,20 @@ func runCheck(c *cli.Context, e *env) error {
 		return fail(exitUsage, err, correctPolicy(file))
 	}
 	for _, entry := range p.Identities() {
-		kind := ""
-		if entry.SubjectPattern != "" {
-			kind = "pattern "
-		}
-		e.printf("%s: %s%s (%s), %s\n", printable(entry.Name), kind, printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer), entry.Window)
+		e.printf("%s: %s, %s\n", printable(entry.Name), describeEntry(&entry), entry.Window)
 	}
 	if len(p.Identities()) == 0 {
 		e.printf("warning: it allows nobody\n")
 		return quiet(exitFinding)
 	}
 	warnings := policy.Lint(p, e.now())
+	if c.Bool("used") {
+		unused, err := lintUsed(c, e, p, file)
+		if err != nil {
+			return err
+		}
+		warnings = append(warnings, unused...)
+	}
 	for _, w := range warnings {
 		e.printf("warning: %s\n", printable(w.String()))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/verifier"
+	"gitseal/verifier/audit"
 )
 
 func showCommand(e *env) *cli.Command {
@@ -19,7 +20,7 @@ func showCommand(e *env) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "trusted-root", Usage: "trust what `FILE`, a trusted_root.json, names, and nothing else"},
 			formatFlag(),
-		}, bundleFlags()...),
+		}, append(keyFlags(), bundleFlags()...)...),
 		Action: func(c *cli.Context) error { return runShow(c, e) },
 	}
 }
@@ -66,7 +67,11 @@ func runShow(c *cli.Context, e *env) error {
 	// Show judges the signature, not the signer: it says who signed, and
 	// leaves it to verify to say whether they may. The check that anybody
 	// passes is not shown.
-	j, err := judgeRevision(c.Context, repo, v, rev, verifier.AnyIdentity{}, entries)
+	judge := &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: audit.Anyone{}, Entries: entries}
+	if judge.Keys, err = settings.keys(c.Context, c, e, repo, v, nil); err != nil {
+		return err
+	}
+	j, err := judgeRevision(c.Context, repo, judge, rev)
 	if err != nil {
 		return err
 	}
@@ -74,6 +79,9 @@ func runShow(c *cli.Context, e *env) error {
 		j.Result.Passed = slices.DeleteFunc(j.Result.Passed, func(c verifier.Check) bool { return c == verifier.CheckIdentity })
 	}
 	if c.Bool("bundle") {
+		if j.Key != nil {
+			return usage("%s %s: a Sigstore bundle is of keyless signatures, and this is one of %s", j.object.Type, j.object.OID, j.Key.Signer.Kind)
+		}
 		if j.Class != verifier.Verified {
 			return fail(j.exit(), fmt.Errorf("%s %s: %s: %s", j.object.Type, j.object.OID, j.Class, j.Message))
 		}
@@ -115,9 +123,20 @@ func (j *judged) show() []string {
 	if !s.Checked {
 		lines = append(lines, "", "UNVERIFIED: what follows is only what the signature claims.")
 	}
-	if id := s.Identity; id != nil {
+	if id := s.Identity; id != nil && s.Key == nil {
 		add("identity", "%s (%s)", id.Subject, id.SubjectType)
 		add("issuer", "%s", issuerLabel(id.Issuer))
+	} else if id != nil {
+		add("signer", "%s", id.Subject)
+		if id.Issuer != "" {
+			add("issued by", "%s", id.Issuer)
+		}
+	}
+	if k := s.Key; k != nil {
+		add("key", "%s %s, %s", k.Kind, k.Fingerprint, strings.Trim(k.Algorithm+" "+k.Hash, " "))
+		if k.Signer != "" {
+			add("of key", "%s", k.Signer)
+		}
 	}
 	if s.Time != "" {
 		add("proven time", "%s", s.Time)

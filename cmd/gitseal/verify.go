@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/verifier"
-	"gitseal/verifier/policy"
+	"gitseal/verifier/audit"
 )
 
 // verifyFlags are the flags that say whom to trust and whom to expect, the
@@ -48,7 +48,7 @@ func verifyCommand(e *env) *cli.Command {
 		Description: "Verifies each commit or tag (HEAD if none is named) against the trusted roots in force.\n" +
 			"Who may have signed comes from the flags, or from --policy, or from the policy that\n" +
 			"gitseal policy allow keeps. To judge a whole history use gitseal audit.",
-		Flags:  append(verifyFlags(), onlineFlag(), formatFlag()),
+		Flags:  append(append(verifyFlags(), keyFlags()...), onlineFlag(), formatFlag()),
 		Action: func(c *cli.Context) error { return runVerify(c, e) },
 	}
 }
@@ -83,13 +83,17 @@ func runVerify(c *cli.Context, e *env) error {
 	if len(revs) == 0 {
 		revs = []string{"HEAD"}
 	}
-	_, ownPolicy := allowed.(*policy.Policy)
-	ownPolicy = ownPolicy && !c.IsSet("policy")
+	byPolicy, isPolicy := allowed.(audit.ByPolicy)
+	ownPolicy := isPolicy && !c.IsSet("policy")
+	judge := &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed, Entries: entries}
+	if judge.Keys, err = settings.keys(c.Context, c, e, repo, v, byPolicy.Policy); err != nil {
+		return err
+	}
 	hints := trust.hints(e.now())
 	worst := exitGood
 	var all []objectJSON
 	for _, rev := range revs {
-		j, err := judgeRevision(c.Context, repo, v, rev, allowed, entries)
+		j, err := judgeRevision(c.Context, repo, judge, rev)
 		if err != nil {
 			return err
 		}
@@ -119,7 +123,7 @@ func runVerify(c *cli.Context, e *env) error {
 // verifierFromFlags returns a verifier and whom to allow. Somebody has to be
 // expected: that a signature is valid says nothing as long as anyone could
 // have made it.
-func verifierFromFlags(c *cli.Context, s *settings) (*verifier.Verifier, verifier.Allowed, error) {
+func verifierFromFlags(c *cli.Context, s *settings) (*verifier.Verifier, audit.Allowed, error) {
 	trust, err := s.trust(c.String("trusted-root"))
 	if err != nil {
 		return nil, nil, err
@@ -140,7 +144,7 @@ func verifierFromFlags(c *cli.Context, s *settings) (*verifier.Verifier, verifie
 		return nil, nil, err
 	}
 	if p != nil {
-		return v, p, nil
+		return v, audit.ByPolicy{Policy: p}, nil
 	}
 	return nil, nil, fail(exitUsage, fmt.Errorf("no policy says who may sign, and no identity was named"),
 		"name one: --certificate-identity SUBJECT --certificate-oidc-issuer ISSUER",
@@ -149,7 +153,7 @@ func verifierFromFlags(c *cli.Context, s *settings) (*verifier.Verifier, verifie
 }
 
 // identityFlags returns whom the flags allow, or nil if they name nobody.
-func identityFlags(c *cli.Context) (verifier.Allowed, error) {
+func identityFlags(c *cli.Context) (audit.Allowed, error) {
 	var x expectation
 	named := c.IsSet("certificate-identity") || c.IsSet("certificate-identity-regexp") ||
 		c.IsSet("certificate-oidc-issuer") || c.IsSet("certificate-oidc-issuer-regexp")
@@ -163,7 +167,7 @@ func identityFlags(c *cli.Context) (verifier.Allowed, error) {
 	case ways > 1:
 		return nil, usage("identity flags, --policy and --any-identity exclude one another")
 	case c.Bool("any-identity"):
-		return verifier.AnyIdentity{}, nil
+		return audit.Anyone{}, nil
 	case !named:
 		return nil, nil
 	}
@@ -196,6 +200,12 @@ type expectation struct {
 	subjectPatterns []verifier.Pattern
 	issuer          string
 	issuerPattern   *verifier.Pattern
+}
+
+// AllowKey refuses: the identities that are expected are those of certificates
+// that an issuer vouched for.
+func (x *expectation) AllowKey(r *verifier.KeyResult) error {
+	return fmt.Errorf("signed by %s, and an identity by an issuer is expected", r.Signer)
 }
 
 // Allow allows the identities that match.

@@ -71,6 +71,18 @@ func (s Store) Get(certificate [32]byte) Record {
 	return r
 }
 
+// Empty reports whether nothing is kept for any certificate. A store that
+// cannot be read is not.
+func (s Store) Empty() bool {
+	dir, err := os.Open(s.Dir)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer dir.Close() // only read from
+	_, err = dir.Readdirnames(1)
+	return err == io.EOF
+}
+
 // Add adds to what is kept for a certificate, and returns of how many places
 // in logs nothing was there before. The entries go beside those that are there,
 // for nobody has checked them: what may be false must not take the place of

@@ -30,6 +30,7 @@ import (
 
 	"gitseal/gitutil"
 	"gitseal/verifier"
+	"gitseal/verifier/audit/cache"
 	"gitseal/verifier/policy"
 	"gitseal/verifier/report"
 )
@@ -46,17 +47,32 @@ type Config struct {
 	// TrustSources say where the trusted roots came from, for the report.
 	TrustSources []string
 
-	// Policy says who may sign. Nil judges validity only, and lists who
-	// signed.
+	// Keys verify the signatures that are not keyless.
+	Keys Keys
+
+	// Policy says who may sign, and what else is asked of refs and paths. Nil
+	// judges validity only, and lists who signed.
 	Policy *policy.Policy
 	// PolicySource says where the policy came from, for the report.
 	PolicySource string
+
+	// PolicyFile is where in the repository the policy was read from, so that
+	// each change of it is judged by the policy before. Nil: it is from
+	// elsewhere.
+	PolicyFile *PolicyFile
+
+	// State is what the refs held at the last audit. Nil holds them against
+	// nothing.
+	State *State
 
 	// Revisions are what to examine: a revision, or a range such as A..B or
 	// ^A, as the user wrote it; "" is HEAD. With none that asks for
 	// something, and without All, it is HEAD. A revision that is an
 	// annotated tag stands for the tag and the history of its commit.
 	Revisions []string
+	// Ref is the full name of the ref that the revisions are judged for, by
+	// its rules. Empty: each for the ref that it names.
+	Ref string
 	// All adds every branch, remote-tracking ref and annotated tag, and HEAD
 	// where it is detached.
 	All bool
@@ -79,6 +95,26 @@ type Config struct {
 	// it asks is its own affair. Nil leaves them not-logged.
 	Entries Entries
 
+	// Vouchers are the names of the policy's identities that stand for commits
+	// in other ways than by a signature in the repository, such as attestations,
+	// by the commits' ids. They count for thresholds.
+	Vouchers map[string][]string
+	// Certificates has seen those of other repositories. Nil: there are none.
+	Certificates *Certificates
+	// Location is where the repository is, for the report and in notes.
+	Location string
+
+	// Cache keeps what was found of objects, for the next audit. Its key has to
+	// be what CacheKey returns. The caller saves it. Nil keeps nothing.
+	Cache *cache.Cache
+	// Row, if it is not nil, is called with what was found of each object, in
+	// the order of the history, by one goroutine.
+	Row func(report.Row)
+
+	// Explain is filled in with how the object that it names was judged. Nil:
+	// nothing is explained.
+	Explain *Explanation
+
 	// Jobs is how many goroutines verify, up to 1024. Zero or less is one
 	// for each processor.
 	Jobs int
@@ -94,7 +130,13 @@ type Config struct {
 	// Hint says what to do about an object of a class that is not good, for
 	// its finding. It is called by one goroutine at a time. Nil is report.Hint.
 	Hint func(verifier.Class) string
+
+	// pushed is what to examine in place of Revisions and All; nil: those.
+	pushed *pushed
 }
+
+// ErrNoRef means that a policy has rules for refs, and a revision names none.
+var ErrNoRef = errors.New("the policy has rules for refs, and the revision names none")
 
 // ErrEmpty means that there is nothing to examine yet: a repository without
 // commits, or with All one without any ref that All takes.
@@ -133,8 +175,9 @@ func (e *AlteredHistoryError) Error() string {
 }
 
 // Run audits. The error is nil if there is a report, however bad: it is
-// ErrEmpty, a *RevisionError, an *AlteredHistoryError, what package gitutil
-// says of git, or that of the context.
+// ErrEmpty, a *RevisionError, an *AlteredHistoryError, or what package gitutil
+// says of git. If the context ends while objects are examined there is a
+// report on those that were, which says that it is not complete.
 func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	r, err := run(ctx, cfg)
 	if err != nil {
@@ -162,13 +205,26 @@ func run(ctx context.Context, cfg Config) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newCollector(cfg, scope)
-	if err := c.examine(ctx); err != nil {
-		return nil, err
+	c := newCollector(cfg, scope, started)
+	defer c.close() // only read from
+	c.addLightweight()
+	err = c.examine(ctx)
+	if err == nil {
+		// Every object that git listed has been examined. Were those all?
+		err = c.checkConnected(ctx)
 	}
-
-	// Every object that git listed has been examined. Were those all?
-	if err := c.checkConnected(ctx); err != nil {
+	if err == nil {
+		err = c.followPolicy(ctx)
+	}
+	if err == nil {
+		err = c.compareState(ctx)
+	}
+	if err == nil {
+		err = c.comparePushed(ctx)
+	}
+	if ctx.Err() != nil {
+		c.incomplete("the rest of the history", "the audit was interrupted")
+	} else if err != nil {
 		return nil, err
 	}
 	r := c.report()

@@ -3,6 +3,8 @@ package audit_test
 import (
 	"bytes"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +86,7 @@ func checkReport(t testing.TB, r *report.Report) {
 		t.Errorf("totals do not add up: %+v", r.Totals)
 	}
 	counted := make(map[verifier.Class]int)
-	for f := range r.Findings.All() {
+	for f := range classed(r) {
 		if f.Object.Type != "mergetag" {
 			bad--
 			counted[verifier.Class(f.ID)]++
@@ -105,6 +107,19 @@ func checkReport(t testing.TB, r *report.Report) {
 	}
 	if err := report.WriteText(io.Discard, r); err != nil {
 		t.Error(err)
+	}
+}
+
+// classed yields the findings that are classes of objects, and not notes about
+// what is odd: the dates of the tests' commits have nothing to do with those
+// of their signatures.
+func classed(r *report.Report) iter.Seq[report.Finding] {
+	return func(yield func(report.Finding) bool) {
+		for f := range r.Findings.All() {
+			if slices.Contains(report.Classes(), verifier.Class(f.ID)) && !yield(f) {
+				return
+			}
+		}
 	}
 }
 

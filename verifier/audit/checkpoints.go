@@ -150,13 +150,13 @@ func (c *Checkpoints) add(l *verifier.LogEntry, o report.Object) (other *Checkpo
 
 // addCheckpoint holds the checkpoint of a valid signature against those seen
 // before.
-func (c *collector) addCheckpoint(r *verifier.Result, o report.Object) {
-	if c.cfg.Checkpoints == nil || r == nil {
+func (c *collector) addCheckpoint(l *verifier.LogEntry, o report.Object) {
+	if c.cfg.Checkpoints == nil {
 		return
 	}
-	if other := c.cfg.Checkpoints.add(&r.Log, o); other != nil {
-		c.findings.Add(forkFinding(r.Log.Origin, o, fmt.Sprintf("a tree of %d has root %x here and root %x in %s %s",
-			r.Log.TreeSize, r.Log.RootHash[:], other.Root[:], other.Object.Type, other.Object.OID)))
+	if other := c.cfg.Checkpoints.add(l, o); other != nil {
+		c.findings.Add(forkFinding(l.Origin, o, fmt.Sprintf("a tree of %d has root %x here and root %x in %s %s",
+			l.TreeSize, l.RootHash[:], other.Root[:], other.Object.Type, other.Object.OID)))
 	}
 }
 

@@ -7,58 +7,80 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gitseal/gitutil"
 	"gitseal/verifier"
+	"gitseal/verifier/policy"
 	"gitseal/verifier/report"
 )
 
 // A collector makes a report of verdicts. One goroutine adds them, in the
 // order of the history.
 type collector struct {
-	cfg   Config
-	scope *scope
-	judge *Judge
+	cfg     Config
+	scope   *scope
+	judge   *Judge
+	memory  *memory // nil: nothing is kept between audits
+	started time.Time
 
 	totals    report.Totals
 	omissions []report.Omission
 	complete  bool
 	missing   int
 	unasked   map[string]bool // reasons that are among omissions
-	signers   map[signer]*report.Signer
+	untold    int             // objects of which a rule could not tell
+	untoldWhy error           // of the first
+	signers   map[verifier.Signer]*report.Signer
 	logs      map[string]*report.Log
+	months    map[string]*report.Month
+	lines     []*line
 	findings  report.Findings
+	noted     map[oddity]bool
+	late      map[verifier.Signer]int
+	extra     []string // ids of further findings of the object that is being added
 
-	// open are the commits that are named, by the user or by an examined
-	// commit, and have not been examined. As a parent comes after all its
-	// children, it holds no more than the history is wide.
-	open map[string]bool
+	graph       graph
+	tagVouchers map[string][]string  // who signed the tags of a commit
+	baseline    map[string]bool      // commits that end what the policy asks for
+	expired     map[string]time.Time // exemptions that are over
+	trees       *gitutil.Trees       // nil: no rule has asked for paths yet
+	merger      *gitutil.Merger      // nil: no rule has asked for a merge yet
 }
 
-// A signer is what makes two signatures the same signer's.
-type signer struct {
-	kind     string
-	identity verifier.Identity
-}
-
-func newCollector(cfg Config, s *scope) *collector {
+func newCollector(cfg Config, s *scope, started time.Time) *collector {
 	c := &collector{
-		cfg:       cfg,
-		scope:     s,
-		judge:     &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Allowed: verifier.AnyIdentity{}, Entries: cfg.Entries},
-		totals:    report.Totals{Classes: make(map[verifier.Class]int)},
-		omissions: slices.Clone(s.omissions),
-		complete:  !s.broken,
-		unasked:   make(map[string]bool),
-		signers:   make(map[signer]*report.Signer),
-		logs:      make(map[string]*report.Log),
-		open:      make(map[string]bool),
+		cfg:         cfg,
+		scope:       s,
+		judge:       &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Keys: cfg.Keys, Allowed: Anyone{}, Entries: cfg.Entries},
+		started:     started,
+		totals:      report.Totals{Classes: make(map[verifier.Class]int)},
+		omissions:   slices.Clone(s.omissions),
+		complete:    !s.broken,
+		unasked:     make(map[string]bool),
+		signers:     make(map[verifier.Signer]*report.Signer),
+		logs:        make(map[string]*report.Log),
+		months:      make(map[string]*report.Month),
+		noted:       make(map[oddity]bool),
+		late:        make(map[verifier.Signer]int),
+		graph:       graph{open: make(map[string]node)},
+		tagVouchers: make(map[string][]string),
 	}
+	if cfg.Cache != nil {
+		c.memory = &memory{cache: cfg.Cache, now: started, entries: cfg.Entries != nil}
+	}
+	c.addLines()
 	if cfg.Policy != nil {
-		c.judge.Allowed = cfg.Policy
-	}
-	for _, oid := range s.commits {
-		c.open[oid] = true
+		c.baseline = make(map[string]bool)
+		for _, oid := range cfg.Policy.Baseline() {
+			c.baseline[oid] = true
+		}
+		c.expired = make(map[string]time.Time)
+		for _, x := range cfg.Policy.Exemptions() {
+			if _, ok := cfg.Policy.Exemption(x.Object, started); !ok {
+				c.expired[x.Object] = x.Until
+			}
+		}
 	}
 	return c
 }
@@ -69,83 +91,204 @@ func (c *collector) incomplete(what, reason string) {
 	c.omissions = append(c.omissions, report.Omission{What: what, Reason: reason})
 }
 
-// add adds the verdict on one object.
-func (c *collector) add(j *job) {
-	v := &j.verdict
+// maxUnasked bounds the reasons that a report lists.
+const maxUnasked = 8
+
+// addUnasked notes once for each reason that a log could not be asked: the
+// object was examined, but not everything that could be known of it.
+func (c *collector) addUnasked(err error) {
+	c.complete = false
+	if reason := clip(err.Error()); !c.unasked[reason] && len(c.unasked) < maxUnasked {
+		c.unasked[reason] = true
+		c.incomplete("log entries that are not in the signatures", reason)
+	}
+}
+
+// addUntold notes that there are objects of which a rule could not tell.
+func (c *collector) addUntold() {
+	if c.untold > 0 {
+		c.incomplete(fmt.Sprintf("what rules for paths and merges ask of %d objects", c.untold), clip(c.untoldWhy.Error()))
+	}
+}
+
+// add adds one object: what is known of it, and what the policy makes of that.
+func (c *collector) add(ctx context.Context, j *job) {
+	f := j.facts
 	kind := j.kind
 	if j.object.Type == "commit" || j.object.Type == "tag" {
 		kind = j.object.Type
+	} else if f.tree != "" {
+		kind = "commit"
 	}
+	o := report.Object{Type: kind, OID: j.oid}
+	n := c.graph.take(j.oid)
+	n.exempt = n.exempt || c.baseline[j.oid]
+	if kind == "tag" {
+		n.rules = c.tagRules(j.oid)
+	}
+	r := c.rule(ctx, kind, j.oid, f, n)
+
+	c.extra = c.extra[:0]
 	c.totals.Examined++
 	if kind == "tag" {
 		c.totals.Tags++
 	} else {
 		c.totals.Commits++
 	}
-	c.totals.Classes[v.Class]++
-	if v.Class == report.MissingObject {
+	c.totals.Classes[r.class]++
+	if r.class == report.MissingObject {
 		c.missing++
 	}
-	if v.Result != nil {
-		c.addSigner(v.Result)
-		c.addLog(&v.Result.Log)
-		c.addCheckpoint(v.Result, report.Object{Type: kind, OID: j.oid})
+	if f.signed {
+		c.addSigner(f, r.role)
 	}
-	if severity := report.SeverityOf(v.Class); severity != report.Note {
+	if f.log.LogID != [32]byte{} {
+		c.addLog(&f.log)
+		c.addCheckpoint(&f.log, o)
+	}
+	if severity := report.SeverityOf(r.class); severity != report.Note {
 		c.findings.Add(report.Finding{
-			ID:       string(v.Class),
-			Severity: severity,
-			Object:   report.Object{Type: kind, OID: j.oid},
-			Identity: v.identity(),
-			Message:  v.Message,
-			Hint:     c.cfg.Hint(v.Class),
+			ID: string(r.class), Severity: severity, Object: o, Signer: f.who(), Message: r.message, Hint: c.cfg.Hint(r.class),
 		})
 	}
-	c.addUnasked(v)
-	for i := range v.mergetags {
-		c.addMergetag(j.oid, &v.mergetags[i])
+	for _, x := range r.findings {
+		c.find(x.ID, report.Error, o, f.who(), x.Message)
 	}
-	c.connect(j)
+	if r.untold != nil {
+		if c.untold++; c.untoldWhy == nil {
+			c.untoldWhy = r.untold
+		}
+	}
+	wrong := len(r.findings) > 0
+	if kind == "tag" && r.class != report.Exempt {
+		wrong = c.addTag(o, f) || wrong
+	}
+	if until, ok := c.expired[j.oid]; ok && report.SeverityOf(r.class) != report.Note {
+		c.find(exemptionExpired, report.Note, o, f.who(), "the policy exempted it until "+until.Format(time.RFC3339))
+	}
+	c.addAnomalies(o, f, &r)
+	for _, err := range f.unasked {
+		c.addUnasked(err)
+	}
+	for i := range f.mergetags {
+		c.addMergetag(j.oid, &f.mergetags[i])
+	}
+	if kind == "commit" {
+		c.addMonth(f, r.class)
+		c.addToLines(n, report.Point{OID: j.oid, Date: f.date}, r.worth(wrong))
+	}
+	c.addRow(o, f, &r)
+	c.explain(o, f, &r)
+	c.connect(f, &r, n)
 }
 
-// identity returns who signed, if that is proven.
-func (v *Verdict) identity() *verifier.Identity {
-	if v.Result == nil {
-		return nil
+// worth returns what an object is worth for continuity; wrong says that there
+// is a finding of it beside its class.
+func (r *ruling) worth(wrong bool) compliance {
+	switch {
+	case r.before:
+		return before
+	case wrong || r.untold != nil || report.SeverityOf(r.class) != report.Note:
+		return wanting
 	}
-	return &v.Result.Certificate.Identity
+	return compliant
+}
+
+// find adds a finding beside the class of an object.
+func (c *collector) find(id string, severity report.Severity, o report.Object, signer *verifier.Signer, message string) {
+	x := report.Finding{ID: id, Severity: severity, Object: o, Signer: signer, Message: clip(message)}
+	if d, ok := report.Describe(id); ok {
+		x.Hint = d.Hint
+	}
+	c.findings.Add(x)
+	c.extra = append(c.extra, id)
+}
+
+// addLightweight adds that tags are lightweight where the policy wants them
+// signed.
+func (c *collector) addLightweight() {
+	for _, ref := range c.scope.lightweight {
+		c.find(lightweightTag, report.Error, report.Object{Type: ref.Type, OID: ref.OID}, nil,
+			ref.Name+" is a lightweight tag, which cannot be signed, and a rule of the policy is for it")
+	}
+}
+
+// tagRules returns the rules of the refs that hold a tag.
+func (c *collector) tagRules(oid string) policy.Rules {
+	var rules policy.Rules
+	for _, ref := range c.scope.tags[oid] {
+		rules = rules.Union(c.rulesOf(ref))
+	}
+	return rules
+}
+
+// addTag adds what there is to say of a tag beside its signature, and reports
+// whether that is something wrong. A signed tag is a statement about a name:
+// put under another one, it says what nobody said.
+func (c *collector) addTag(o report.Object, f *facts) (wrong bool) {
+	for _, ref := range c.scope.tags[o.OID] {
+		if name, ok := strings.CutPrefix(ref, "refs/tags/"); ok && f.name != "" && name != f.name {
+			c.find(tagNameMismatch, report.Error, o, f.who(), fmt.Sprintf("%s holds a tag that calls itself %q", ref, f.name))
+			wrong = true
+		}
+	}
+	if f.class == verifier.Verified && c.cfg.Policy != nil {
+		if name, err := c.cfg.Policy.Identify(*f.signature()); err == nil {
+			c.tagVouchers[f.target] = append(c.tagVouchers[f.target], name)
+		}
+	}
+	return wrong
+}
+
+// addRow hands out what was found of an object.
+func (c *collector) addRow(o report.Object, f *facts, r *ruling) {
+	if c.cfg.Row == nil {
+		return
+	}
+	row := report.Row{Repository: c.cfg.Location, Object: o, Class: r.class, Signer: f.who(), Entry: r.entry, Time: f.time, Source: f.source,
+		Message: r.message, Findings: slices.Clone(c.extra)}
+	if row.Time.IsZero() && !f.date.IsZero() {
+		row.Time, row.Source = f.date, verifier.ClaimedTime
+	}
+	c.cfg.Row(row)
 }
 
 // addMergetag lists a tag inside a merge commit. Whatever it is worth, the
 // merge commit is what is judged, so it is a note and not counted.
-func (c *collector) addMergetag(commit string, m *mergetag) {
+func (c *collector) addMergetag(commit string, m *mergetagFacts) {
 	message := "merged in commit " + commit
-	if m.Message != "" {
-		message += ": " + m.Message
+	if m.message != "" {
+		message += ": " + m.message
 	}
-	c.findings.Add(report.Finding{
-		ID:       string(m.Class),
-		Severity: report.Note,
-		Object:   report.Object{Type: "mergetag", OID: m.oid},
-		Identity: m.identity(),
-		Message:  message,
-	})
-	c.addCheckpoint(m.Result, report.Object{Type: "mergetag", OID: m.oid})
+	o := report.Object{Type: "mergetag", OID: m.oid}
+	c.findings.Add(report.Finding{ID: string(m.class), Severity: report.Note, Object: o, Signer: m.who(), Message: message})
+	if m.log.LogID != [32]byte{} {
+		c.addCheckpoint(&m.log, o)
+	}
 }
 
-func (c *collector) addSigner(r *verifier.Result) {
-	key := signer{"keyless", r.Certificate.Identity}
-	s := c.signers[key]
+func (c *collector) addSigner(f *facts, role string) {
+	s := c.signers[f.signer]
 	if s == nil {
-		s = &report.Signer{Kind: key.kind, Identity: key.identity.Subject, Issuer: key.identity.Issuer, First: r.Time, Last: r.Time}
-		c.signers[key] = s
+		s = &report.Signer{
+			Kind: f.signer.Kind, Identity: f.signer.Identity.Subject, Issuer: f.signer.Identity.Issuer, Key: f.signer.Key,
+			First: f.time, Last: f.time, Times: report.ProvenTimes,
+		}
+		c.signers[f.signer] = s
 	}
 	s.Objects++
-	if r.Time.Before(s.First) {
-		s.First = r.Time
+	s.Role = cmp.Or(s.Role, role)
+	if f.source == verifier.ClaimedTime || f.time.IsZero() {
+		s.Times = report.ClaimedTimes
 	}
-	if r.Time.After(s.Last) {
-		s.Last = r.Time
+	if f.time.IsZero() {
+		return
+	}
+	if s.First.IsZero() || f.time.Before(s.First) {
+		s.First = f.time
+	}
+	if f.time.After(s.Last) {
+		s.Last = f.time
 	}
 }
 
@@ -163,15 +306,15 @@ func (c *collector) addLog(l *verifier.LogEntry) {
 	log.LargestSize = max(log.LargestSize, l.TreeSize)
 }
 
-// connect takes an examined object from the open ones and adds its parents.
-func (c *collector) connect(j *job) {
-	delete(c.open, j.oid)
-	parents := j.verdict.parents
+// connect passes on to a commit's parents what they are to know of it.
+func (c *collector) connect(f *facts, r *ruling, n node) {
+	parents := f.parents
 	if c.cfg.FirstParent && len(parents) > 1 {
 		parents = parents[:1]
 	}
-	for _, parent := range parents {
-		c.open[parent] = true
+	vouchers := c.vouchersOf(f, r)
+	for i, parent := range parents {
+		c.graph.pass(parent, n, i == 0, vouchers)
 	}
 }
 
@@ -184,14 +327,18 @@ func (c *collector) checkConnected(ctx context.Context) error {
 	if c.missing > 0 {
 		c.incomplete(fmt.Sprintf("history behind missing objects (%d)", c.missing), "the repository does not hold them")
 	}
-	if len(c.open) == 0 || !c.complete || c.cfg.Repo.Shallow() {
+	if len(c.graph.open) == 0 || !c.complete || c.cfg.Repo.Shallow() {
 		return nil
 	}
-	if err := c.reach(ctx, c.scope.excluded, c.open); err != nil {
+	wanted := make(map[string]bool, len(c.graph.open))
+	for oid := range c.graph.open {
+		wanted[oid] = true
+	}
+	if err := c.reach(ctx, c.scope.excluded, wanted); err != nil {
 		return c.brokeOff(err)
 	}
-	if len(c.open) > 0 {
-		c.incomplete(fmt.Sprintf("history that git did not list (%d commits at least)", len(c.open)), "examined commits name them as parents")
+	if len(wanted) > 0 {
+		c.incomplete(fmt.Sprintf("history that git did not list (%d commits at least)", len(wanted)), "examined commits name them as parents")
 	}
 	return nil
 }
@@ -231,6 +378,7 @@ func (c *collector) reach(ctx context.Context, from []string, wanted map[string]
 
 // report returns the report, without its times.
 func (c *collector) report() *report.Report {
+	c.addUntold()
 	repo := c.cfg.Repo
 	r := &report.Report{
 		Tool: c.cfg.Tool,
@@ -240,14 +388,16 @@ func (c *collector) report() *report.Report {
 			Grafted:      repo.Grafted(),
 			Replaced:     repo.Replaced(),
 			PartialClone: repo.PartialClone(),
+			Location:     c.cfg.Location,
 		},
 		Scope:       report.Scope{Refs: c.scope.refs, Revisions: c.scope.revisions},
 		Trust:       report.Trust{Sources: slices.Clone(c.cfg.TrustSources), Digest: trustDigest(c.cfg.TrustedRoots)},
 		Complete:    c.complete,
 		NotExamined: c.omissions,
 		Totals:      c.totals,
+		Months:      c.monthly(),
+		Continuity:  c.continuity(),
 		Findings:    c.findings,
-		Result:      c.totals.Judge(c.complete),
 	}
 	if p := c.cfg.Policy; p != nil {
 		r.Policy = &report.Policy{Source: c.cfg.PolicySource, Digest: p.Digest()}
@@ -257,12 +407,14 @@ func (c *collector) report() *report.Report {
 		r.Signers = append(r.Signers, *s)
 	}
 	slices.SortFunc(r.Signers, func(a, b report.Signer) int {
-		return cmp.Or(cmp.Compare(b.Objects, a.Objects), strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Identity, b.Identity))
+		return cmp.Or(cmp.Compare(b.Objects, a.Objects), strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Identity, b.Identity),
+			strings.Compare(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
 	})
 	for _, l := range c.logs {
 		r.Logs = append(r.Logs, *l)
 	}
 	slices.SortFunc(r.Logs, func(a, b report.Log) int { return strings.Compare(a.Origin, b.Origin) })
+	r.Result = report.Judge(r.Totals, &r.Findings, r.Complete)
 	return r
 }
 

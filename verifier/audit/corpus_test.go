@@ -39,7 +39,7 @@ func openHistory(t testing.TB) *testRepo {
 // byFormat returns how many findings there are of each signature format.
 func byFormat(r *report.Report) map[string]int {
 	n := make(map[string]int)
-	for f := range r.Findings.All() {
+	for f := range classed(r) {
 		switch {
 		case f.Object.Type == "mergetag":
 		case strings.Contains(f.Message, "an OpenPGP signature"):

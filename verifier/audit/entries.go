@@ -62,6 +62,7 @@ func (j *Judge) lookUpOne(ctx context.Context, v *Verdict) {
 	found, err := j.Entries.Find(ctx, v.Failure.Unverified.Certificate.DER, l.object)
 	if len(found) > 0 {
 		j.slot(func() {
+			v.found = true
 			v.set(j.Verifier.VerifyDetached(l.split.Payload, l.split.Signature, verifier.Detached{Object: l.object, Entries: found}, j.Allowed))
 		})
 	}
@@ -75,27 +76,6 @@ func (j *Judge) lookUpOne(ctx context.Context, v *Verdict) {
 		message = fmt.Sprintf("%s; whether a log has one could not be told: %v", v.Message, err)
 	}
 	v.Message = clip(message)
-}
-
-// maxUnasked bounds the reasons that a report lists.
-const maxUnasked = 8
-
-// addUnasked notes once for each reason that a log could not be asked: every
-// object was examined, but not everything that could be known of it.
-func (c *collector) addUnasked(v *Verdict) {
-	errs := []error{v.unasked}
-	for i := range v.mergetags {
-		errs = append(errs, v.mergetags[i].unasked)
-	}
-	for _, err := range errs {
-		if err == nil || len(c.unasked) == maxUnasked {
-			continue
-		}
-		if reason := clip(err.Error()); !c.unasked[reason] {
-			c.unasked[reason] = true
-			c.incomplete("log entries that are not in the signatures", reason)
-		}
-	}
 }
 
 // slot runs f while no more goroutines judge than are allowed.

@@ -14,6 +14,7 @@ import (
 	"gitseal/gitutil"
 	"gitseal/verifier"
 	"gitseal/verifier/audit"
+	"gitseal/verifier/report"
 )
 
 // Audit the history of a repository with a signed commit and an unsigned one
@@ -43,7 +44,9 @@ func ExampleRun() {
 		fmt.Println("signer:", s.Identity)
 	}
 	for f := range r.Findings.All() {
-		fmt.Println("finding:", f.ID, f.Object.Type)
+		if f.Severity != report.Note {
+			fmt.Println("finding:", f.ID, f.Object.Type)
+		}
 	}
 	fmt.Println("result:", r.Result)
 	// Output:

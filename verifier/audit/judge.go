@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gitseal/gitutil"
 	"gitseal/verifier"
+	"gitseal/verifier/policy"
 	"gitseal/verifier/report"
+	"gitseal/verifier/smime"
 )
 
 // A Judge gives objects their class. It may be used by several goroutines at
@@ -17,23 +20,120 @@ import (
 type Judge struct {
 	Format   gitutil.Format
 	Verifier *verifier.Verifier
-	Allowed  verifier.Allowed // who may have signed
-	Entries  Entries          // of signatures that nothing is embedded in; nil: there are none
+	Keys     Keys    // for signatures that are not keyless
+	Allowed  Allowed // who may have signed
+	Entries  Entries // of signatures that nothing is embedded in; nil: there are none
 
 	slots chan struct{} // one for each goroutine that may judge at a time; nil: any number
+}
+
+// Keys verify the signatures that are not keyless. With a nil one nothing is
+// known of the keys of its format.
+type Keys struct {
+	OpenPGP KeyVerifier
+	SSH     KeyVerifier
+	// X509 is asked about the signatures that smime.Takes: by certificates that
+	// are not Sigstore's. With a nil one they are judged as keyless, and are
+	// not.
+	X509 KeyVerifier
+}
+
+// A KeyVerifier verifies signatures of one format. An error of Verify is a
+// *verifier.KeyError.
+type KeyVerifier interface {
+	Verify(payload, signature []byte) (*verifier.KeyResult, error)
+	// Digest is over everything that its verdicts depend on but the bytes, and
+	// the time of judging.
+	Digest() [32]byte
+}
+
+// Allowed decides who may have signed. An error says why not.
+type Allowed interface {
+	verifier.Allowed
+	AllowKey(*verifier.KeyResult) error
+}
+
+// Anyone allows whoever signed. It is for callers that judge the signer
+// themselves, and says so at the call.
+type Anyone struct{ verifier.AnyIdentity }
+
+// AllowKey returns nil.
+func (Anyone) AllowKey(*verifier.KeyResult) error { return nil }
+
+// ByPolicy allows the identities of a policy. Its rules, which are about refs
+// and paths, are left to Run.
+type ByPolicy struct{ *policy.Policy }
+
+// AllowKey returns why the policy does not allow the signer.
+func (p ByPolicy) AllowKey(r *verifier.KeyResult) error {
+	_, err := p.Identify(keySignature(r))
+	return err
+}
+
+// keySignature returns what a policy judges of a signature by a key.
+func keySignature(r *verifier.KeyResult) policy.Signature {
+	if !r.Time.IsZero() {
+		return policy.Signature{Signer: r.Signer, Time: r.Time, Proven: true}
+	}
+	return policy.Signature{Signer: r.Signer, Time: r.Claimed}
 }
 
 // A Verdict is the one class an object gets, and why.
 type Verdict struct {
 	Class   verifier.Class
 	Message string                // why it is not a good class; empty if it is
-	Result  *verifier.Result      // the facts of a valid signature, allowed or not; else nil
+	Result  *verifier.Result      // the facts of a valid keyless signature, allowed or not; else nil
 	Failure *verifier.VerifyError // why a keyless signature did not verify; else nil
 
-	parents   []string // of a commit whose id is right and that parses
+	// Key is the facts of a valid signature by another key, whether that is
+	// good and allowed or not; else nil. KeyFailure is why it is not good.
+	Key        *verifier.KeyResult
+	KeyFailure *verifier.KeyError
+
+	about
 	mergetags []mergetag
 	lookup    *lookup // what is to be looked for before this stands; nil: nothing
 	unasked   error   // why a log could not be asked for an entry; else nil
+	found     bool    // an entry from outside the signature decided
+}
+
+// Signer returns who signed; nil if that is not known for sure.
+func (v *Verdict) Signer() *verifier.Signer {
+	switch {
+	case v.Result != nil:
+		return &verifier.Signer{Kind: verifier.Keyless, Identity: v.Result.Certificate.Identity}
+	case v.Key != nil:
+		return &v.Key.Signer
+	}
+	return nil
+}
+
+// Time returns when the object was signed, and how that is known; the zero time
+// if there is no valid signature, or it says nothing.
+func (v *Verdict) Time() (time.Time, verifier.TimeSource) {
+	switch {
+	case v.Result != nil:
+		for _, t := range v.Result.Times {
+			if t.Time.Equal(v.Result.Time) {
+				return t.Time, t.Source
+			}
+		}
+	case v.Key != nil && !v.Key.Time.IsZero():
+		return v.Key.Time, verifier.StampTime
+	case v.Key != nil && !v.Key.Claimed.IsZero():
+		return v.Key.Claimed, verifier.ClaimedTime
+	}
+	return time.Time{}, ""
+}
+
+// about is what a commit or tag says of itself, once its id is right and it
+// parses. Nothing in it is proven but by the object's signature.
+type about struct {
+	tree              string // of a commit
+	parents           []string
+	author, committer string    // e-mail addresses; of a tag committer is the tagger's
+	date              time.Time // the committer's or tagger's; zero: none
+	name, target      string    // of a tag, and the id of what it is of
 }
 
 // A mergetag is a tag inside a merge commit: what was merged, as signed by
@@ -81,7 +181,7 @@ func (j *Judge) commit(oid string, data []byte) Verdict {
 		return malformed(err)
 	}
 	v := j.signature(oid, split)
-	v.parents = c.Parents
+	v.about = about{tree: c.Tree, parents: c.Parents, author: c.Author.Email, committer: c.Committer.Email, date: c.Committer.When.UTC()}
 	for _, data := range c.Mergetags {
 		// The tag object need not be in the repository: its id is that of
 		// the bytes at hand, if they have one.
@@ -103,14 +203,20 @@ func (j *Judge) commit(oid string, data []byte) Verdict {
 
 // tag judges a tag by its bytes.
 func (j *Judge) tag(oid string, data []byte) Verdict {
-	if _, err := gitutil.ParseTag(data, j.Format); err != nil {
+	t, err := gitutil.ParseTag(data, j.Format)
+	if err != nil {
 		return malformed(err)
 	}
 	split, err := gitutil.SplitTag(data, j.Format)
 	if err != nil {
 		return malformed(err)
 	}
-	return j.signature(oid, split)
+	v := j.signature(oid, split)
+	v.about = about{name: t.Name, target: t.Object}
+	if t.Tagger != nil {
+		v.committer, v.date = t.Tagger.Email, t.Tagger.When.UTC()
+	}
+	return v
 }
 
 // signature judges what is signed, by the format of its signature.
@@ -122,15 +228,20 @@ func (j *Judge) signature(oid string, s gitutil.Split) Verdict {
 	case "x509":
 		return j.keyless(oid, s)
 	case "openpgp":
-		return unsupported("an OpenPGP signature, which this version does not verify")
+		return j.keyed(j.Keys.OpenPGP, "OpenPGP", s)
 	case "ssh":
-		return unsupported("an SSH signature, which this version does not verify")
+		return j.keyed(j.Keys.SSH, "SSH", s)
 	}
 	return Verdict{Class: verifier.MalformedSignature, Message: "what is in the signature's place is no signature"}
 }
 
-// keyless judges a signature by a certificate.
+// keyless judges a CMS signature. What its certificate says decides whether it
+// is one by a certificate of minutes or by one of another authority; neither is
+// ever tried after the other.
 func (j *Judge) keyless(oid string, s gitutil.Split) Verdict {
+	if j.Keys.X509 != nil && smime.Takes(s.Signature) {
+		return j.keyed(j.Keys.X509, "X.509", s)
+	}
 	var v Verdict
 	v.set(j.Verifier.Verify(s.Payload, s.Signature, j.Allowed))
 	if v.Class == verifier.NotLogged && j.Entries != nil {
@@ -140,6 +251,35 @@ func (j *Judge) keyless(oid string, s gitutil.Split) Verdict {
 		}
 	}
 	return v
+}
+
+// keyed judges a signature by a key that lives longer than minutes.
+func (j *Judge) keyed(keys KeyVerifier, format string, s gitutil.Split) Verdict {
+	if keys == nil {
+		return Verdict{Class: verifier.UnknownKey, Message: "an " + format + " signature, and no keys of that format were given"}
+	}
+	result, err := keys.Verify(s.Payload, s.Signature)
+	if err == nil {
+		if err = j.Allowed.AllowKey(result); err != nil {
+			return Verdict{Class: verifier.IdentityNotAllowed, Message: clip(err.Error()), Key: result}
+		}
+		return Verdict{Class: verifier.Verified, Key: result}
+	}
+	v := Verdict{Class: verifier.MalformedSignature, Message: clip(err.Error())}
+	if errors.As(err, &v.KeyFailure) {
+		v.Class, v.Key = v.KeyFailure.Class, v.KeyFailure.Valid
+	}
+	if p, ok := j.Allowed.(ByPolicy); ok && isUnlisted(v.Class, v.Signer()) && p.AllowKey(v.Key) == nil {
+		return Verdict{Class: verifier.Verified, Key: v.Key}
+	}
+	return v
+}
+
+// isUnlisted reports whether all that is wrong with a valid signature is that
+// no allowed signers file names its key. A policy that names the key itself
+// makes up for that. SSH signatures carry their key, others do not.
+func isUnlisted(class verifier.Class, signer *verifier.Signer) bool {
+	return signer != nil && signer.Kind == verifier.SSH && (class == verifier.IdentityNotAllowed || class == verifier.UnknownKey)
 }
 
 // set makes a verdict of what the verifier says.
@@ -158,10 +298,6 @@ func (v *Verdict) set(result *verifier.Result, err error) {
 
 func malformed(err error) Verdict {
 	return Verdict{Class: report.MalformedObject, Message: clip(err.Error())}
-}
-
-func unsupported(message string) Verdict {
-	return Verdict{Class: verifier.UnsupportedSignature, Message: message}
 }
 
 // maxMessage bounds how much of an error goes into a finding: errors quote

@@ -30,7 +30,7 @@ func newJudge(t testing.TB) (*Judge, *fakeca.Authority) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Judge{Format: gitutil.SHA1, Verifier: v, Allowed: verifier.AnyIdentity{}}, a
+	return &Judge{Format: gitutil.SHA1, Verifier: v, Allowed: Anyone{}}, a
 }
 
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

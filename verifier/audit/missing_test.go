@@ -53,7 +53,7 @@ func TestMissingTipsAndTags(t *testing.T) {
 	got := run(t, cfg)
 	wantClasses(t, got, map[verifier.Class]int{verifier.Verified: 3, report.MissingObject: 4})
 	kinds := make(map[string]string)
-	for f := range got.Findings.All() {
+	for f := range classed(got) {
 		kinds[f.Object.OID] = f.Object.Type
 	}
 	for oid, want := range map[string]string{gone: "commit", inner: "tag", lost: "tag", branch: "commit"} {

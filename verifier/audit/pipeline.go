@@ -20,8 +20,16 @@ type job struct {
 	target
 	object  gitutil.Object
 	verdict Verdict
-	done    chan struct{} // closed when verdict is there
+	facts   *facts
+	done    chan struct{} // closed when facts are there
 }
+
+// done is that of jobs whose facts are there from the beginning.
+var done = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // examine reads, judges and collects every object in scope: one goroutine
 // reads, some judge, and this one collects, in the order of reading. An error
@@ -41,14 +49,30 @@ func (c *collector) examine(ctx context.Context) error {
 	running.Go(func() {
 		defer close(order)
 		defer close(work)
+		var unread error
 		readErr = c.read(ctx, func(o gitutil.Object, kind string) bool {
-			j := &job{target: target{o.OID, kind}, object: o, done: make(chan struct{})}
-			return inFlight.take(ctx, len(o.Data)) && send(ctx, order, j) && send(ctx, work, j)
+			j := &job{target: target{o.OID, kind}, object: o}
+			if o.Known {
+				if j.facts = c.memory.recall(o.OID); j.facts != nil {
+					j.done = done
+					return send(ctx, order, j)
+				}
+				// The cache knew it a moment ago, and holds what nobody wrote.
+				if j.object, unread = c.cfg.Repo.Object(ctx, o.OID); unread != nil {
+					return false
+				}
+			}
+			j.done = make(chan struct{})
+			return inFlight.take(ctx, len(j.object.Data)) && send(ctx, order, j) && send(ctx, work, j)
 		})
+		if readErr == nil {
+			readErr = unread
+		}
 	})
 	finish := func(j *job) {
 		inFlight.give(len(j.object.Data))
 		j.object.Data = nil
+		j.facts, j.verdict = factsOf(&j.verdict), Verdict{}
 		close(j.done)
 	}
 	// Room for every job that there can be, so that no worker waits for a log:
@@ -91,7 +115,10 @@ func (c *collector) examine(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		c.add(j)
+		if c.memory != nil && j.done != done {
+			c.memory.keep(j.oid, j.facts)
+		}
+		c.add(ctx, j)
 		progress(c.totals.Examined)
 	}
 	if ctx.Err() != nil {
@@ -200,7 +227,11 @@ func (c *collector) follow(o gitutil.Object) {
 
 // history returns the walk over revs.
 func (c *collector) history(revs []string) gitutil.Walk {
-	return gitutil.Walk{Revs: revs, FirstParent: c.cfg.FirstParent}
+	w := gitutil.Walk{Revs: revs, FirstParent: c.cfg.FirstParent}
+	if c.memory != nil && c.memory.cache.Len() > 0 {
+		w.Known = c.memory.knows
+	}
+	return w
 }
 
 // progress returns the function to call after each object. How many there are

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,11 @@ type scope struct {
 	commits  []string // whose history to examine
 	excluded []string // whose history to leave out
 
+	tips []tip               // commits, and what named them
+	tags map[string][]string // the refs in scope that hold a tag, by its id
+
+	lightweight []gitutil.Ref // tags that are no objects, though the policy wants them to be
+
 	// The goroutine that reads has these to itself once it runs.
 	objects []target        // to read one by one: tags, and what the repository lacks
 	named   map[target]bool // those that are or were in commits or objects
@@ -28,28 +34,45 @@ type scope struct {
 // A target is an object and what it should be, "commit" or "tag".
 type target struct{ oid, kind string }
 
+// A tip is a commit that a ref or a revision names.
+type tip struct {
+	oid  string
+	ref  string // the ref's full name, by which rules apply; empty if it is none
+	name string // of the ref, or the revision as it was asked for
+}
+
 // resolve resolves what the user asked for.
 func resolve(ctx context.Context, cfg Config) (*scope, error) {
-	s := &scope{named: make(map[target]bool)}
+	s := &scope{named: make(map[target]bool), tags: make(map[string][]string)}
 	if err := s.checkHistory(cfg); err != nil {
 		return nil, err
+	}
+	if cfg.pushed != nil {
+		s.addPushed(cfg)
+		return s, nil
 	}
 	revisions := cfg.Revisions
 	if cfg.Since != "" {
 		revisions = append(revisions[:len(revisions):len(revisions)], "^"+cfg.Since)
 	}
 	for _, revision := range revisions {
-		if err := s.addRevision(ctx, cfg.Repo, revision); err != nil {
+		if err := s.addRevision(ctx, cfg, revision); err != nil {
 			return nil, err
 		}
 	}
-	if cfg.All {
-		refs, err := cfg.Repo.Refs(ctx)
-		if err != nil {
+	var refs []gitutil.Ref
+	if cfg.All || cfg.State != nil {
+		var err error
+		if refs, err = cfg.Repo.Refs(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.State != nil {
+		cfg.State.record(refs)
+	}
+	if cfg.All {
 		for _, ref := range refs {
-			s.addRef(ref)
+			s.addRef(cfg, ref)
 		}
 		// A HEAD that is detached is on no branch, and what work is done on.
 		oid, typ, err := cfg.Repo.Resolve(ctx, "HEAD")
@@ -58,14 +81,14 @@ func resolve(ctx context.Context, cfg Config) (*scope, error) {
 		}
 		if typ == "commit" && !s.named[target{oid, "commit"}] {
 			s.refs = append(s.refs, report.Ref{Name: "HEAD", OID: oid})
-			s.addCommit(oid)
+			s.addTip(tip{oid: oid, name: "HEAD"})
 		}
 		if len(s.commits) == 0 && len(s.objects) == 0 && !s.broken {
 			return nil, ErrEmpty
 		}
 	} else if len(s.commits) == 0 && len(s.objects) == 0 {
 		// As for git log, leaving something out means: of HEAD.
-		if err := s.addRevision(ctx, cfg.Repo, ""); err != nil {
+		if err := s.addRevision(ctx, cfg, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -105,10 +128,11 @@ func (s *scope) omit(what, reason string) {
 }
 
 // addRevision adds a revision or range as the user wrote it.
-func (s *scope) addRevision(ctx context.Context, repo *gitutil.Repo, revision string) error {
+func (s *scope) addRevision(ctx context.Context, cfg Config, revision string) error {
 	if revision == "" {
 		revision = "HEAD"
 	}
+	repo := cfg.Repo
 	resolved, err := repo.Revisions(ctx, revision)
 	if errors.Is(err, gitutil.ErrMissing) && revision == "HEAD" {
 		if refs, err := repo.Refs(ctx); err == nil && len(refs) == 0 {
@@ -119,8 +143,9 @@ func (s *scope) addRevision(ctx context.Context, repo *gitutil.Repo, revision st
 		return revisionError(revision, err)
 	}
 	s.revisions = append(s.revisions, report.Revision{Revision: revision, Resolved: resolved})
+	names := sides(revision)
 	if len(resolved) == 1 && !strings.HasPrefix(resolved[0], "^") {
-		return s.addNamed(ctx, repo, revision, resolved[0])
+		return s.addNamed(ctx, cfg, revision, resolved[0])
 	}
 	for _, rev := range resolved {
 		oid, exclude := strings.CutPrefix(rev, "^")
@@ -130,17 +155,52 @@ func (s *scope) addRevision(ctx context.Context, repo *gitutil.Repo, revision st
 		}
 		if exclude {
 			s.excluded = append(s.excluded, commit)
-		} else {
-			s.commits = append(s.commits, commit)
+			continue
 		}
+		ref, err := cfg.refOf(ctx, names[0])
+		if err != nil {
+			return err
+		}
+		s.addTip(tip{commit, ref, revision})
+		names = names[1:]
 	}
 	return nil
 }
 
+// sides returns the revisions of a range that are to be examined, in the order
+// in which gitutil.Repo.Revisions gives them; of a revision, itself.
+func sides(revision string) []string {
+	left, right, symmetric := strings.Cut(revision, "...")
+	if !symmetric {
+		_, right, isRange := strings.Cut(revision, "..")
+		if !isRange {
+			return []string{revision}
+		}
+		return []string{cmp.Or(right, "HEAD")}
+	}
+	return []string{cmp.Or(left, "HEAD"), cmp.Or(right, "HEAD")}
+}
+
+// refOf returns the ref whose rules a revision is judged by; "" if it names
+// none and there are no rules.
+func (cfg *Config) refOf(ctx context.Context, revision string) (string, error) {
+	if cfg.Ref != "" {
+		return cfg.Ref, nil
+	}
+	name, err := cfg.Repo.FullName(ctx, revision)
+	if err != nil {
+		return "", revisionError(revision, err)
+	}
+	if name == "" && cfg.Policy != nil && len(cfg.Policy.AllRules()) > 0 {
+		return "", &RevisionError{revision, ErrNoRef}
+	}
+	return name, nil
+}
+
 // addNamed adds the object that one revision names: a commit's history, or a
 // tag with the history behind it.
-func (s *scope) addNamed(ctx context.Context, repo *gitutil.Repo, revision, oid string) error {
-	_, typ, err := repo.Resolve(ctx, oid)
+func (s *scope) addNamed(ctx context.Context, cfg Config, revision, oid string) error {
+	_, typ, err := cfg.Repo.Resolve(ctx, oid)
 	if err != nil {
 		return revisionError(revision, err)
 	}
@@ -148,14 +208,17 @@ func (s *scope) addNamed(ctx context.Context, repo *gitutil.Repo, revision, oid 
 	switch typ {
 	case "commit":
 	case "tag":
-		ref.Peeled, ref.PeeledType, err = repo.Resolve(ctx, oid+"^{}")
+		ref.Peeled, ref.PeeledType, err = cfg.Repo.Resolve(ctx, oid+"^{}")
 		if err != nil && !errors.Is(err, gitutil.ErrMissing) {
 			return err
 		}
 	default:
 		return revisionError(revision, fmt.Errorf("resolving %q: it is a %s, neither commit nor tag", revision, typ))
 	}
-	s.addObject(ref, typ)
+	if ref.Name, err = cfg.refOf(ctx, revision); err != nil {
+		return err
+	}
+	s.addObject(ref, typ, revision)
 	return nil
 }
 
@@ -170,12 +233,15 @@ func revisionError(revision string, err error) error {
 }
 
 // addRef adds a ref if All takes it, and otherwise says why not.
-func (s *scope) addRef(ref gitutil.Ref) {
+func (s *scope) addRef(cfg Config, ref gitutil.Ref) {
 	kind := "commit"
 	switch {
 	case strings.HasPrefix(ref.Name, "refs/heads/"), strings.HasPrefix(ref.Name, "refs/remotes/"):
 	case strings.HasPrefix(ref.Name, "refs/tags/"):
 		if ref.OID != "" && ref.Type != "" && ref.Type != "tag" {
+			if cfg.Policy != nil && cfg.Policy.RulesOf(ref.Name) != "" && !cfg.Policy.AllowsLightweight(ref.Name) {
+				s.lightweight = append(s.lightweight, ref)
+			}
 			s.omit(ref.Name, "a lightweight tag is no object; its commit is examined if a branch or annotated tag reaches it")
 			return
 		}
@@ -205,23 +271,39 @@ func (s *scope) addRef(ref gitutil.Ref) {
 		return
 	}
 	s.refs = append(s.refs, report.Ref{Name: ref.Name, OID: ref.OID})
-	s.addObject(ref, kind)
+	s.addObject(ref, kind, ref.Name)
 }
 
 // addObject adds what a ref or revision holds: kind is what it should be if
-// the repository does not hold it.
-func (s *scope) addObject(ref gitutil.Ref, kind string) {
+// the repository does not hold it, name what it was asked for by. The rules of
+// refs/tags/ are about tags and not about the history behind them.
+func (s *scope) addObject(ref gitutil.Ref, kind, name string) {
+	branch := ref.Name
+	if strings.HasPrefix(branch, "refs/tags/") {
+		branch = ""
+	}
 	switch ref.Type {
 	case "commit":
-		s.addCommit(ref.OID)
+		s.addTip(tip{ref.OID, branch, name})
 	case "tag":
 		s.addTarget(target{ref.OID, "tag"})
+		s.tags[ref.OID] = append(s.tags[ref.OID], ref.Name)
 		if ref.PeeledType == "commit" {
-			s.addCommit(ref.Peeled)
+			if branch != "" {
+				s.addTip(tip{ref.Peeled, branch, name})
+			} else {
+				s.addCommit(ref.Peeled)
+			}
 		}
 	default:
 		s.addTarget(target{ref.OID, kind})
 	}
+}
+
+// addTip adds the history of a commit that a ref or revision names.
+func (s *scope) addTip(t tip) {
+	s.tips = append(s.tips, t)
+	s.addCommit(t.oid)
 }
 
 // addCommit adds a commit's history, once.

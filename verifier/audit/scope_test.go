@@ -19,7 +19,7 @@ import (
 // examined, in order.
 func examined(r *report.Report) []string {
 	var oids []string
-	for f := range r.Findings.All() {
+	for f := range classed(r) {
 		oids = append(oids, f.Object.OID)
 	}
 	return oids

@@ -4,9 +4,6 @@ import "gitseal/verifier"
 
 // The classes that an audit gives besides those of package verifier.
 const (
-	Revoked         verifier.Class = "revoked"
-	ExpiredKey      verifier.Class = "expired-key"
-	UnknownKey      verifier.Class = "unknown-key"
 	Unsigned        verifier.Class = "unsigned"
 	MalformedObject verifier.Class = "malformed-object"
 	MissingObject   verifier.Class = "missing-object"
@@ -31,38 +28,14 @@ const (
 	Note    Severity = "note"    // does nothing
 )
 
-// classes is every class, in the order of the totals, with its severity and
-// what to do about an object of the class. docs/findings.md says more.
-var classes = []struct {
-	class    verifier.Class
-	severity Severity
-	hint     string
-}{
-	{verifier.Verified, Note, ""},
-	{verifier.IdentityNotAllowed, Error, "if this signer is expected: gitseal policy allow SUBJECT --issuer ISSUER"},
-	{verifier.BadSignature, Error, "find who changed it: gitseal show OID"},
-	{verifier.BadLogProof, Error, "see which proof failed: gitseal show OID"},
-	{verifier.UntrustedCertificate, Error, "if its authority is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
-	{verifier.UntrustedLog, Error, "if the log is one of yours, trust it too: git config --add gitseal.trustedRoot /path/to/its/trusted_root.json"},
-	{verifier.BadTime, Error, "see which times it carries: gitseal show OID"},
-	{verifier.NotLogged, Warning, "have its entry looked up with --online, or give it with gitseal log import FILE; sign from now on with the entry embedded, so that it can be checked offline"},
-	{Revoked, Error, "find out since when the key is not to be trusted"},
-	{ExpiredKey, Error, "sign again with a key that is valid"},
-	{UnknownKey, Warning, "get the signer's key from a source you trust"},
-	{verifier.WeakAlgorithm, Error, "sign again; what made this signature is out of date"},
-	{verifier.MalformedSignature, Error, "see what is there instead of a signature: git cat-file -p OID"},
-	{verifier.UnsupportedSignature, Warning, "check it with the program that made it: git verify-commit OID, git verify-tag OID"},
-	{Unsigned, Error, "sign from now on: gitseal init; then audit what comes after: gitseal audit OID..HEAD"},
-	{MalformedObject, Error, "check the repository: git fsck; compare with another clone"},
-	{MissingObject, Warning, "fetch what is missing, then audit again: git fetch; git fsck"},
-	{Exempt, Note, ""},
-}
+// severities are all of them, the worst first.
+var severities = []Severity{Error, Warning, Note}
 
 // Classes returns every class, in the order of the totals.
 func Classes() []verifier.Class {
 	var all []verifier.Class
-	for _, c := range classes {
-		all = append(all, c.class)
+	for i := range descriptions[:classCount] {
+		all = append(all, verifier.Class(descriptions[i].ID))
 	}
 	return all
 }
@@ -70,8 +43,8 @@ func Classes() []verifier.Class {
 // SeverityOf returns what an object of a class does to the result. A class
 // that is not known is an Error, for nothing is known that speaks for it.
 func SeverityOf(class verifier.Class) Severity {
-	if i := indexOf(class); i >= 0 {
-		return classes[i].severity
+	if i := indexOf(string(class)); i >= 0 && i < classCount {
+		return descriptions[i].Severity
 	}
 	return Error
 }
@@ -79,15 +52,31 @@ func SeverityOf(class verifier.Class) Severity {
 // Hint returns what to do about an object of a class; empty for the good
 // classes.
 func Hint(class verifier.Class) string {
-	if i := indexOf(class); i >= 0 {
-		return classes[i].hint
+	if i := indexOf(string(class)); i >= 0 && i < classCount {
+		return descriptions[i].Hint
 	}
 	return ""
 }
 
-// Judge returns the result that totals lead to. What could not be examined,
-// although it should have been, is as much in doubt as what could not be
-// told.
+// Judge returns the result that totals and findings lead to. What could not be
+// examined, although it should have been, is as much in doubt as what could
+// not be told.
+func Judge(totals Totals, findings *Findings, complete bool) Result {
+	result := totals.Judge(complete)
+	for id, n := range findings.ids() {
+		switch {
+		case id == LogFork:
+			return Equivocation
+		case n[Error] > 0:
+			result = worse(result, Violation)
+		case n[Warning] > 0:
+			result = worse(result, Indeterminate)
+		}
+	}
+	return result
+}
+
+// Judge returns the result that the totals alone lead to.
 func (t Totals) Judge(complete bool) Result {
 	result := Pass
 	if !complete {
@@ -105,11 +94,47 @@ func (t Totals) Judge(complete bool) Result {
 	return result
 }
 
-func indexOf(class verifier.Class) int {
-	for i := range classes {
-		if classes[i].class == class {
+// results are all of them, the best first.
+var results = []Result{Pass, Indeterminate, Violation, Equivocation}
+
+// worse returns the worse of two results. One that is not known is worse than
+// all.
+func worse(a, b Result) Result {
+	if badnessOf(b) > badnessOf(a) {
+		return b
+	}
+	return a
+}
+
+func badnessOf(r Result) int {
+	for i := range results {
+		if results[i] == r {
 			return i
 		}
 	}
-	return -1
+	return len(results)
+}
+
+// by returns how many objects are of a class of that severity.
+func (t Totals) by(severity Severity) int {
+	sum := 0
+	for class, n := range t.Classes {
+		if SeverityOf(class) == severity {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// add adds the totals of another audit.
+func (t *Totals) add(u Totals) {
+	t.Examined += u.Examined
+	t.Commits += u.Commits
+	t.Tags += u.Tags
+	if t.Classes == nil {
+		t.Classes = make(map[verifier.Class]int)
+	}
+	for class, n := range u.Classes {
+		t.Classes[class] += n
+	}
 }

@@ -16,6 +16,7 @@ import (
 // that are each worded differently take more.
 type Findings struct {
 	details []detail
+	counts  []int // of findings, by detail
 	numbers map[detail]int
 	chunks  [][]byte // records: uvarint detail number, length of id, id
 	n       int
@@ -25,7 +26,7 @@ type Findings struct {
 type detail struct {
 	id, severity, objectType string
 	identified               bool
-	identity                 verifier.Identity
+	signer                   verifier.Signer
 	message, hint            string
 	oid                      string // set if the id is not hexadecimal
 }
@@ -38,8 +39,8 @@ const maxID = 32
 // Add appends a finding.
 func (f *Findings) Add(x Finding) {
 	d := detail{id: x.ID, severity: string(x.Severity), objectType: x.Object.Type, message: x.Message, hint: x.Hint}
-	if x.Identity != nil {
-		d.identified, d.identity = true, *x.Identity
+	if x.Signer != nil {
+		d.identified, d.signer = true, *x.Signer
 	}
 	oid, err := hex.DecodeString(x.Object.OID)
 	if err != nil || len(oid) > maxID || hex.EncodeToString(oid) != x.Object.OID {
@@ -52,6 +53,7 @@ func (f *Findings) Add(x Finding) {
 		}
 		number = len(f.details)
 		f.details = append(f.details, d)
+		f.counts = append(f.counts, 0)
 		f.numbers[d] = number
 	}
 	last := len(f.chunks) - 1
@@ -61,20 +63,57 @@ func (f *Findings) Add(x Finding) {
 	}
 	chunk := binary.AppendUvarint(f.chunks[last], uint64(number))
 	f.chunks[last] = append(append(chunk, byte(len(oid))), oid...)
+	f.counts[number]++
 	f.n++
 }
 
 // Len returns the number of findings.
 func (f *Findings) Len() int { return f.n }
 
+// Count returns the number of findings of a severity.
+func (f *Findings) Count(severity Severity) int {
+	n := 0
+	for i := range f.details {
+		if f.details[i].severity == string(severity) {
+			n += f.counts[i]
+		}
+	}
+	return n
+}
+
+// ids returns how many findings there are of each id and severity.
+func (f *Findings) ids() map[string]map[Severity]int {
+	ids := make(map[string]map[Severity]int)
+	for i := range f.details {
+		d := &f.details[i]
+		if ids[d.id] == nil {
+			ids[d.id] = make(map[Severity]int)
+		}
+		ids[d.id][Severity(d.severity)] += f.counts[i]
+	}
+	return ids
+}
+
 // All yields the findings in the order in which they were added.
 func (f *Findings) All() iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
+		for number, oid := range f.records() {
+			if !yield(f.details[number].finding(oid)) {
+				return
+			}
+		}
+	}
+}
+
+// records yields the number of each finding's detail and its object's id, in
+// binary if it is hexadecimal.
+func (f *Findings) records() iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
 		for _, chunk := range f.chunks {
 			for len(chunk) > 0 {
 				number, n := binary.Uvarint(chunk)
 				end := n + 1 + int(chunk[n])
-				if !yield(f.details[number].finding(chunk[n+1 : end])) {
+				if !yield(int(number), chunk[n+1:end]) {
 					return
 				}
 				chunk = chunk[end:]
@@ -96,8 +135,8 @@ func (d *detail) finding(oid []byte) Finding {
 		x.Object.OID = hex.EncodeToString(oid)
 	}
 	if d.identified {
-		id := d.identity
-		x.Identity = &id
+		signer := d.signer
+		x.Signer = &signer
 	}
 	return x
 }

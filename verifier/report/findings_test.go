@@ -9,7 +9,7 @@ import (
 )
 
 func TestFindingsComeBackAsAdded(t *testing.T) {
-	id := verifier.Identity{Issuer: "i", Subject: "s"}
+	id := verifier.Signer{Kind: verifier.SSH, Identity: verifier.Identity{Issuer: "i", Subject: "s"}, Key: "k"}
 	var want []Finding
 	var f Findings
 	for i := range 10_000 {
@@ -18,13 +18,13 @@ func TestFindingsComeBackAsAdded(t *testing.T) {
 		case 1:
 			x.Object.OID = sha256OID
 		case 2:
-			x.Identity = &id
+			x.Signer = &id
 		case 3:
 			x.Message = fmt.Sprint(i)
 		case 4:
 			x.Object = Object{"", []string{"", "x", "ABCD", "abc", sha256OID + "00", "é"}[i%6]}
 		case 5:
-			x.Identity = new(verifier.Identity)
+			x.Signer = new(verifier.Signer)
 		}
 		want = append(want, x)
 		f.Add(x)
@@ -34,10 +34,10 @@ func TestFindingsComeBackAsAdded(t *testing.T) {
 	}
 	i := 0
 	for got := range f.All() {
-		if (got.Identity == nil) != (want[i].Identity == nil) || got.Identity != nil && *got.Identity != *want[i].Identity {
-			t.Fatalf("identity of finding %d: %v, want %v", i, got.Identity, want[i].Identity)
+		if (got.Signer == nil) != (want[i].Signer == nil) || got.Signer != nil && *got.Signer != *want[i].Signer {
+			t.Fatalf("signer of finding %d: %v, want %v", i, got.Signer, want[i].Signer)
 		}
-		got.Identity = want[i].Identity
+		got.Signer = want[i].Signer
 		if got != want[i] {
 			t.Fatalf("finding %d: %+v, want %+v", i, got, want[i])
 		}
@@ -66,4 +66,18 @@ func TestFindingsAreSmall(t *testing.T) {
 		t.Errorf("%.1f bytes a finding, want 23", perFinding)
 	}
 	runtime.KeepAlive(&f)
+}
+
+func TestFindingsAreCounted(t *testing.T) {
+	var f Findings
+	for i := range 7 {
+		f.Add(Finding{ID: "unsigned", Severity: Error, Message: fmt.Sprint(i)})
+	}
+	f.Add(Finding{ID: "unsigned", Severity: Note, Object: Object{"mergetag", sha1OID}})
+	f.Add(Finding{ID: "not-logged", Severity: Warning})
+	for severity, want := range map[Severity]int{Error: 7, Note: 1, Warning: 1, "other": 0} {
+		if got := f.Count(severity); got != want {
+			t.Errorf("Count(%s) = %d, want %d", severity, got, want)
+		}
+	}
 }

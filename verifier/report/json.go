@@ -1,12 +1,11 @@
 package report
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -18,90 +17,78 @@ import (
 // reader of this one may go wrong.
 const Schema = "gitseal.audit/1"
 
-// WriteJSON writes the report as one JSON document of that schema:
+// SetSchema names the form of the JSON document about several audits.
+const SetSchema = "gitseal.audit-set/1"
+
+// WriteJSON writes the report as one JSON document of the form Schema:
 // indented, its fields in the order of Report, lists never null, times in RFC
 // 3339 and UTC. It is valid UTF-8 whatever the report holds: bytes that are
-// not become U+FFFD.
+// not become U+FFFD. A time that RFC 3339 cannot write, which a clock may
+// nevertheless have shown, becomes that of no time at all, in the year 1.
+//
+// Several reports are one document of the form SetSchema, which holds each of
+// them whole.
 //
 // Findings are written one by one, so that a report of millions is never in
 // memory as text.
-func WriteJSON(w io.Writer, r *Report) error {
+func WriteJSON(w io.Writer, reports ...*Report) error {
 	d := newDocument(w)
+	if s := Merge(reports); s.single() != nil {
+		d.report(s.single())
+	} else {
+		d.set(s)
+	}
+	d.write("\n")
+	return d.finish()
+}
+
+// set writes a set.
+func (d *document) set(s *Set) {
+	d.begin()
+	d.field("schema", SetSchema)
+	d.field("tool", s.Tool)
+	d.name("reports")
+	d.list(func(element func()) {
+		for _, r := range s.Reports {
+			element()
+			d.report(r)
+		}
+	})
+	d.field("complete", s.Complete)
+	d.field("totals", s.Totals)
+	d.field("result", s.Result)
+	d.end()
+}
+
+// report writes a report.
+func (d *document) report(r *Report) {
+	d.begin()
+	d.head(r)
+	d.name("findings")
+	d.list(func(element func()) {
+		d.findings(&r.Findings, func(x Finding) any { return newJSONFinding(x) }, element, func() {})
+	})
+	d.field("result", r.Result)
+	d.end()
+}
+
+// head writes the fields of a report before its findings.
+func (d *document) head(r *Report) {
 	d.field("schema", Schema)
 	d.field("tool", r.Tool)
 	d.field("repository", r.Repository)
 	d.field("scope", jsonScope(r.Scope))
 	d.field("policy", r.Policy)
 	d.field("trust", Trust{list(r.Trust.Sources), r.Trust.Digest})
-	d.field("startedAt", r.StartedAt.UTC())
-	d.field("finishedAt", r.FinishedAt.UTC())
+	d.field("startedAt", jsonTime(r.StartedAt))
+	d.field("finishedAt", jsonTime(r.FinishedAt))
 	d.field("complete", r.Complete)
 	d.field("notExamined", list(r.NotExamined))
 	d.field("totals", r.Totals)
 	d.field("signers", jsonSigners(r.Signers))
 	d.field("logs", list(r.Logs))
-	d.name("findings")
-	d.findings(&r.Findings)
-	d.field("result", r.Result)
-	d.write("\n}\n")
-	if d.err == nil {
-		d.err = d.w.Flush()
-	}
-	if d.err != nil {
-		return fmt.Errorf("writing report: %w", d.err)
-	}
-	return nil
-}
-
-// A document is a JSON object on its way out. The first error ends it.
-type document struct {
-	w   *bufio.Writer
-	n   int          // fields written
-	buf bytes.Buffer // for the value being written
-	e   *json.Encoder
-	err error
-}
-
-func newDocument(w io.Writer) *document {
-	d := &document{w: bufio.NewWriter(w)}
-	d.e = json.NewEncoder(&d.buf)
-	d.e.SetEscapeHTML(false)
-	return d
-}
-
-func (d *document) write(s string) {
-	if d.err == nil {
-		_, d.err = d.w.WriteString(s)
-	}
-}
-
-// name begins a field.
-func (d *document) name(name string) {
-	if d.n == 0 {
-		d.write("{\n")
-	} else {
-		d.write(",\n")
-	}
-	d.n++
-	d.write("  " + strconv.Quote(name) + ": ")
-}
-
-// field writes a whole field.
-func (d *document) field(name string, value any) {
-	d.name(name)
-	d.value(value, "  ")
-}
-
-// value writes a value whose further lines are indented by indent.
-func (d *document) value(value any, indent string) {
-	if d.err != nil {
-		return
-	}
-	d.buf.Reset()
-	d.e.SetIndent(indent, "  ")
-	if d.err = d.e.Encode(value); d.err == nil {
-		_, d.err = d.w.Write(PlainJSON(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n"))))
-	}
+	d.field("months", jsonMonths(r.Months))
+	d.field("continuity", jsonContinuity(r.Continuity))
 }
 
 // PlainJSON returns a JSON text in which the characters that encoding/json
@@ -126,26 +113,11 @@ func PlainJSON(text []byte) []byte {
 	return out
 }
 
-// obeyed reports whether a character beyond ASCII is not for showing.
+// obeyed reports whether a character that encoding/json leaves as it is is not
+// for showing. So is the one that stands for bytes that were none, which encoding/json escapes unless
+// it was there before: a document that is read and written stays the same.
 func obeyed(r rune) bool {
-	return r > unicode.MaxASCII && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
-}
-
-func (d *document) findings(findings *Findings) {
-	if findings.Len() == 0 {
-		d.write("[]")
-		return
-	}
-	separator := "[\n    "
-	for x := range findings.All() {
-		if d.err != nil {
-			return
-		}
-		d.write(separator)
-		separator = ",\n    "
-		d.value(jsonFinding{x.ID, x.Severity, x.Object, jsonIdentity(x.Identity), x.Message, x.Hint}, "    ")
-	}
-	d.write("\n  ]")
+	return r == 0x7f || r > unicode.MaxASCII && (r == utf8.RuneError || unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
 }
 
 type jsonFinding struct {
@@ -157,16 +129,22 @@ type jsonFinding struct {
 	Hint     string    `json:"hint"`
 }
 
-type identity struct {
-	Issuer  string `json:"issuer"`
-	Subject string `json:"subject"`
+func newJSONFinding(x Finding) jsonFinding {
+	return jsonFinding{x.ID, x.Severity, x.Object, jsonIdentity(x.Signer), x.Message, x.Hint}
 }
 
-func jsonIdentity(id *verifier.Identity) *identity {
-	if id == nil {
+type identity struct {
+	Kind    verifier.Kind `json:"kind"`
+	Issuer  string        `json:"issuer"`
+	Subject string        `json:"subject"`
+	Key     string        `json:"key,omitempty"`
+}
+
+func jsonIdentity(s *verifier.Signer) *identity {
+	if s == nil {
 		return nil
 	}
-	return &identity{id.Issuer, id.Subject}
+	return &identity{s.Kind, s.Identity.Issuer, s.Identity.Subject, s.Key}
 }
 
 // MarshalJSON writes the totals as one object, every class in it.
@@ -200,10 +178,48 @@ func jsonScope(s Scope) Scope {
 func jsonSigners(signers []Signer) []Signer {
 	out := []Signer{}
 	for _, s := range signers {
-		s.First, s.Last = s.First.UTC(), s.Last.UTC()
+		s.First, s.Last = jsonTime(s.First), jsonTime(s.Last)
 		out = append(out, s)
 	}
 	return out
+}
+
+func jsonMonths(months []Month) []Month {
+	out := []Month{}
+	for _, m := range months {
+		if m.Good == nil {
+			m.Good = map[verifier.Kind]int{}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func jsonContinuity(all []Continuity) []Continuity {
+	out := []Continuity{}
+	for _, c := range all {
+		if c.Since != nil {
+			since := jsonPoint(*c.Since)
+			c.Since = &since
+		}
+		gaps := []Gap{}
+		for _, g := range c.Gaps {
+			gaps = append(gaps, Gap{jsonPoint(g.Newest), jsonPoint(g.Oldest), g.Commits})
+		}
+		c.Gaps = gaps
+		out = append(out, c)
+	}
+	return out
+}
+
+func jsonPoint(p Point) Point { return Point{p.OID, jsonTime(p.Date)} }
+
+// jsonTime returns a time that can be written.
+func jsonTime(t time.Time) time.Time {
+	if !isDate(t) {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 // list returns a list that is not nil, for JSON's null is no list.

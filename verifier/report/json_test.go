@@ -3,9 +3,11 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"gitseal/verifier"
@@ -36,7 +38,7 @@ func keys(t *testing.T, document string) []string {
 func TestJSONHasItsFieldsInOrder(t *testing.T) {
 	document := writeJSON(t, sample())
 	if got, want := strings.Join(keys(t, document), " "),
-		"schema tool repository scope policy trust startedAt finishedAt complete notExamined totals signers logs findings result"; got != want {
+		"schema tool repository scope policy trust startedAt finishedAt complete notExamined totals signers logs months continuity findings result"; got != want {
 		t.Errorf("fields %q, want %q", got, want)
 	}
 	var parts map[string]json.RawMessage
@@ -61,7 +63,9 @@ func TestJSONHasItsFieldsInOrder(t *testing.T) {
 		string(parts["trust"]):        "sources digest",
 		element(parts["notExamined"]): "what reason",
 		string(parts["totals"]):       strings.Join(totals, " "),
-		element(parts["signers"]):     "kind identity issuer objects first last",
+		element(parts["signers"]):     "kind identity issuer role objects first last times",
+		element(parts["months"]):      "month good exempt other none",
+		element(parts["continuity"]):  "ref oid commits since streak gaps gapCount merged mergedBad",
 		element(parts["logs"]):        "origin entries largestSize",
 		element(parts["findings"]):    "id severity object identity message hint",
 	} {
@@ -88,26 +92,31 @@ func TestJSONOfAnEmptyReport(t *testing.T) {
 		NotExamined []any
 		Signers     []any
 		Logs        []any
+		Months      []any
+		Continuity  []any
 		Findings    []any
 	}
 	if err := json.Unmarshal([]byte(document), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if doc.Policy != nil || doc.Scope.Refs == nil || doc.Scope.Revisions == nil || doc.Trust.Sources == nil ||
-		doc.NotExamined == nil || doc.Signers == nil || doc.Logs == nil || doc.Findings == nil {
+		doc.NotExamined == nil || doc.Signers == nil || doc.Logs == nil || doc.Months == nil || doc.Continuity == nil || doc.Findings == nil {
 		t.Errorf("a list is null, or policy is not:\n%s", document)
 	}
 }
 
 func TestJSONIsIndentedAsAWhole(t *testing.T) {
+	for _, reports := range [][]*Report{{sample()}, set(), {}} {
+		document := writeJSON(t, reports...)
+		var want bytes.Buffer
+		if err := json.Indent(&want, []byte(document), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		if document != want.String() {
+			t.Errorf("got\n%s\nwant\n%s", document, &want)
+		}
+	}
 	document := writeJSON(t, sample())
-	var want bytes.Buffer
-	if err := json.Indent(&want, []byte(document), "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	if document != want.String() {
-		t.Errorf("got\n%s\nwant\n%s", document, &want)
-	}
 	if again := writeJSON(t, sample()); again != document {
 		t.Error("the same report gives two documents")
 	}
@@ -116,7 +125,7 @@ func TestJSONIsIndentedAsAWhole(t *testing.T) {
 func TestJSONOfHostileBytes(t *testing.T) {
 	r := sample()
 	r.Signers[0].Identity = hostile
-	id := verifier.Identity{Issuer: hostile, Subject: hostile}
+	id := verifier.Signer{Kind: verifier.OpenPGP, Identity: verifier.Identity{Issuer: hostile, Subject: hostile}, Key: hostile}
 	r.Findings.Add(Finding{"bad-time", Error, Object{"commit", hostile}, &id, hostile, hostile})
 	r.NotExamined = append(r.NotExamined, Omission{hostile, hostile})
 	document := writeJSON(t, r)
@@ -143,6 +152,62 @@ func TestPlainJSONEscapesWhatTerminalsObey(t *testing.T) {
 		var a, b any
 		if json.Unmarshal([]byte(in), &a) != nil || json.Unmarshal([]byte(got), &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("PlainJSON(%q) says something else: %v", in, b)
+		}
+	}
+}
+
+// TestJSONOfTimesThatCannotBe has what clocks may have shown.
+func TestJSONOfTimesThatCannotBe(t *testing.T) {
+	r := sample()
+	far := time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)
+	r.Signers[0].First, r.Signers[0].Last = far, time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)
+	r.Continuity[0].Since.Date, r.Continuity[0].Gaps[0].Newest.Date = far, far
+	if document := writeJSON(t, r); strings.Count(document, `"0001-01-01T00:00:00Z"`) != 4 {
+		t.Errorf("not each of 4 times written as none:\n%s", document)
+	}
+	if !r.Continuity[0].Since.Date.Equal(far) {
+		t.Error("the report was changed")
+	}
+}
+
+// TestJSONOfFindingsThatDifferInTheirObjects has findings whose text is made
+// once, with what could be taken for the place of the id in them.
+func TestJSONOfFindingsThatDifferInTheirObjects(t *testing.T) {
+	r := new(Report)
+	var want []Finding
+	signer := verifier.Signer{Kind: verifier.SSH, Key: `"oid": ""`}
+	for i := range 30 {
+		x := Finding{`"oid": ""`, Note, Object{`"oid":""`, fmt.Sprintf("%040x", i)}, &signer, `"oid": ""`, hostile}
+		switch i % 5 {
+		case 1:
+			x.Object.OID = ""
+		case 2:
+			x.Object.OID = `"oid": ""`
+		case 3:
+			x.Message = fmt.Sprint(i)
+		case 4:
+			x.Object.OID = sha256OID
+		}
+		want = append(want, x)
+		r.Findings.Add(x)
+	}
+	var doc struct{ Findings []jsonFinding }
+	if err := json.Unmarshal([]byte(writeJSON(t, r)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var lines bytes.Buffer
+	if err := NewJSONL(&lines).Close(r); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(lines.String(), "\n")[:len(want)] {
+		var x jsonFindingLine
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []jsonFinding{doc.Findings[i], x.jsonFinding} {
+			if got.ID != want[i].ID || got.Object != want[i].Object || got.Message != want[i].Message || got.Identity.Key != signer.Key {
+				t.Errorf("finding %d is %+v, want %+v", i, got, want[i])
+			}
 		}
 	}
 }

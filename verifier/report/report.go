@@ -1,5 +1,7 @@
-// Package report is what an audit found, as a value, and its renderings: one
-// JSON document, gitseal.audit/1, and a text for people.
+// Package report is what an audit found, as a value, and its renderings: a
+// JSON document, gitseal.audit/1, which it also reads; a text, a page and a
+// comment for people; and the formats of other programs, from SARIF to SLSA's
+// verification summary. Each of them renders one audit, or several together.
 //
 // A report says first how complete it is, for what was not examined is not
 // good. Everything in it comes in a fixed order, so that two audits of the
@@ -12,6 +14,7 @@ package report
 
 import (
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"gitseal/verifier"
@@ -30,14 +33,19 @@ type Report struct {
 	Complete    bool       // everything in scope was examined
 	NotExamined []Omission // what was not, in scope or out of it
 	Totals      Totals
-	Signers     []Signer // those with most objects first, then by issuer and identity
-	Logs        []Log    // by origin
-	Findings    Findings // in the order in which objects were examined
+	Signers     []Signer     // those with most objects first, then by issuer, identity and key
+	Logs        []Log        // by origin
+	Months      []Month      // when it was committed, oldest first
+	Continuity  []Continuity // of branches in scope, by name
+	Findings    Findings     // in the order in which objects were examined
 	Result      Result
 }
 
 // A Repository is what there is to know of the repository itself.
 type Repository struct {
+	// Location is where the repository is, as the caller names it. It may be
+	// empty.
+	Location     string `json:"location,omitempty"`
 	ObjectFormat string `json:"objectFormat"` // "sha1" or "sha256"
 	Shallow      bool   `json:"shallow"`      // history was cut off when it was fetched
 	Grafted      bool   `json:"grafted"`      // a grafts file is present; it was ignored
@@ -108,14 +116,93 @@ type Totals struct {
 }
 
 // A Signer is who signed objects whose signatures are valid, allowed by the
-// policy or not.
+// policy or not. The fields but the last ones are those of a verifier.Signer.
 type Signer struct {
-	Kind     string    `json:"kind"` // "keyless"
-	Identity string    `json:"identity"`
-	Issuer   string    `json:"issuer"`
-	Objects  int       `json:"objects"`
-	First    time.Time `json:"first"` // proven times
-	Last     time.Time `json:"last"`
+	Kind     verifier.Kind `json:"kind"`
+	Identity string        `json:"identity"`
+	Issuer   string        `json:"issuer"`
+	Key      string        `json:"key,omitempty"`
+	Role     string        `json:"role,omitempty"` // of the policy's entry: "human", "bot" or "forge"
+	Objects  int           `json:"objects"`
+	First    time.Time     `json:"first"`
+	Last     time.Time     `json:"last"`
+	// Times says what First and Last are: ProvenTimes if all of them are.
+	Times TimeKind `json:"times"`
+}
+
+// A TimeKind tells times that are proven from those that are only claimed.
+type TimeKind string
+
+// The kinds of times.
+const (
+	ProvenTimes  TimeKind = "proven"  // by a log or a time-stamp authority
+	ClaimedTimes TimeKind = "claimed" // by the signature, or the object itself
+)
+
+// A Month is how many of the commits whose committer's clock showed that
+// month are of which kind. Clocks can show anything, so this is for an
+// overview.
+type Month struct {
+	Month  string                `json:"month"`  // "2026-01"; "unknown" for dates that are none
+	Good   map[verifier.Kind]int `json:"good"`   // that are of a good class, signed, by kind
+	Exempt int                   `json:"exempt"` // that need not be good
+	Other  int                   `json:"other"`  // signed, and not good, or not known to be
+	None   int                   `json:"none"`   // unsigned
+}
+
+// A Continuity is since when all commits of a branch are compliant: of a good
+// class and without a finding that is an error.
+type Continuity struct {
+	Ref string `json:"ref"` // a ref's full name, or the revision that was asked for
+	OID string `json:"oid"` // its commit
+	// Commits are the examined commits along first parents. Those are what the
+	// branch itself was, one after the other.
+	Commits int `json:"commits"`
+	// Since is the oldest of these from which on all are compliant, and Streak
+	// how many those are. Since is nil if the newest is not compliant.
+	Since  *Point `json:"since"`
+	Streak int    `json:"streak"`
+	// Gaps are the runs of commits that are not compliant, newest first, no
+	// more than MaxGaps; GapCount is how many there are.
+	Gaps     []Gap `json:"gaps"`
+	GapCount int   `json:"gapCount"`
+	// Merged are the other examined commits that the branch reaches, and
+	// MergedBad those of them that are not compliant.
+	Merged    int `json:"merged"`
+	MergedBad int `json:"mergedBad"`
+}
+
+// MaxGaps bounds the gaps that a Continuity lists.
+const MaxGaps = 100
+
+// A Point is a commit and its committer's date, which is a claim.
+type Point struct {
+	OID  string    `json:"oid"`
+	Date time.Time `json:"date"`
+}
+
+// A Gap is a run of commits, one after the other, none of them compliant.
+type Gap struct {
+	Newest  Point `json:"newest"`
+	Oldest  Point `json:"oldest"`
+	Commits int   `json:"commits"`
+}
+
+// A Row is what an audit found of one object. Reports do not hold the rows,
+// which may be millions: they are handed out as they come.
+type Row struct {
+	// Repository is Location of the repository, where several are audited.
+	Repository string
+	Object     Object
+	Class      verifier.Class
+	Signer     *verifier.Signer // who signed; nil if that is not known for sure
+	Entry      string           // the name of the policy's entry that allows the signer; may be empty
+	Time       time.Time        // when it was signed, or for a commit without a valid signature committed; zero: nobody says
+	Source     verifier.TimeSource
+	// Message says why the object is not of a good class.
+	Message string
+	// Findings are the ids of what else was found of it.
+	Findings []string
 }
 
 // A Log is a transparency log in which valid signatures are recorded.
@@ -141,7 +228,7 @@ type Finding struct {
 	ID       string
 	Severity Severity
 	Object   Object
-	Identity *verifier.Identity // who signed; nil if that is not proven
+	Signer   *verifier.Signer // who signed; nil if that is not proven
 	Message  string
 	Hint     string // what to do next; may be empty
 }
@@ -151,6 +238,9 @@ type Object struct {
 	Type string `json:"type"` // "commit", "tag" or "mergetag"
 	OID  string `json:"oid"`
 }
+
+// String returns the type and the id.
+func (o Object) String() string { return strings.TrimSpace(o.Type + " " + o.OID) }
 
 // A Result is the verdict over everything that was examined.
 type Result string

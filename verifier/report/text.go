@@ -2,43 +2,53 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gitseal/verifier"
 )
 
-// maxText is how many findings, and how many signers, WriteText shows. Who
-// needs more wants them in a form that can be searched.
-const maxText = 50
+// How much WriteText shows. Who needs more wants it in a form that can be
+// searched.
+const (
+	maxText     = 50 // findings, and repositories
+	maxTextList = 10 // signers and branches
+)
 
 // WriteText writes the report for people to read. The first line says how
 // complete it is, the last one the result; the findings between them are the
-// worst first, and no more than fit a few screens.
+// worst first, and no more than fit a few screens. Several reports get a line
+// each, and their findings are told together.
 //
 // Bytes from git objects never steer a terminal: what is not printable is
 // written as an escape sequence of Go.
-func WriteText(w io.Writer, r *Report) error {
+func WriteText(w io.Writer, reports ...*Report) error {
 	t := &text{w: bufio.NewWriter(w)}
-	t.completeness(r)
-	t.totals(r.Totals)
-	t.rules(r)
-	t.signers(r.Signers)
-	t.logs(r.Logs)
-	t.omissions(r.NotExamined)
-	t.findings(&r.Findings)
-	t.w.WriteString("\n")
-	t.line("", "result: %s", r.Result)
-	if err := t.w.Flush(); err != nil {
-		return fmt.Errorf("writing report: %w", err)
+	s := Merge(reports)
+	if r := s.single(); r != nil {
+		t.completeness(r)
+		t.verdict(s)
+		t.totals(r.Totals)
+		t.rules(r)
+		t.signers(r.Signers)
+		t.continuity(r.Continuity)
+		t.logs(r.Logs)
+		t.omissions(r.NotExamined)
+	} else {
+		t.line("", "%s", s.completeness())
+		t.verdict(s)
+		t.repositories(s)
+		t.totals(s.Totals)
 	}
-	return nil
+	t.findings(s)
+	t.w.WriteString("\n")
+	t.line("", "result: %s", s.Result)
+	return writing(t.w.Flush())
 }
 
 // A text is lines on their way out. bufio keeps the first error for Flush.
@@ -48,15 +58,20 @@ type text struct{ w *bufio.Writer }
 // that are safe as they are go into format.
 func (t *text) line(indent, format string, args ...any) {
 	line := printable(fmt.Sprintf(format, args...))
-	t.w.WriteString(indent + line + localMark(line) + "\n")
+	if mark := localMark(line); !strings.HasSuffix(line, mark) {
+		line += mark
+	}
+	t.w.WriteString(indent + line + "\n")
 }
 
 // head begins a section.
 func (t *text) head(title string) { t.w.WriteString("\n" + title + "\n") }
 
-// completeness writes the line that tells what the rest is worth. What was
-// not examined is named in it; the reasons fit there if there is but one.
-func (t *text) completeness(r *Report) {
+func (t *text) completeness(r *Report) { t.line("", "%s", r.completeness()) }
+
+// completeness says what the rest is worth. What was not examined is named in
+// it; the reasons fit there if there is but one.
+func (r *Report) completeness() string {
 	left := "nothing"
 	if groups := grouped(r.NotExamined); len(groups) == 1 {
 		left = groups[0].What + " (" + groups[0].Reason + ")"
@@ -67,12 +82,55 @@ func (t *text) completeness(r *Report) {
 		}
 		left = strings.Join(what, "; ")
 	}
-	incomplete := ""
-	if !r.Complete {
-		incomplete = "INCOMPLETE: "
+	return incomplete(r.Complete) + r.Totals.examined() + " examined; not examined: " + left
+}
+
+// completeness says it of a set.
+func (s *Set) completeness() string {
+	partly := 0
+	for _, r := range s.Reports {
+		if !r.Complete {
+			partly++
+		}
 	}
-	t.line("", "%s%s and %s examined; not examined: %s", incomplete,
-		count(r.Totals.Commits, "commit"), count(r.Totals.Tags, "tag"), left)
+	line := incomplete(s.Complete) + s.Totals.examined() + " of " + count(len(s.Reports), "repository") + " examined"
+	if partly > 0 {
+		line += "; not everything of " + thousands(partly) + " of them"
+	}
+	return line
+}
+
+func incomplete(complete bool) string {
+	if complete {
+		return ""
+	}
+	return "INCOMPLETE: "
+}
+
+func (t Totals) examined() string {
+	return count(t.Commits, "commit") + " and " + count(t.Tags, "tag")
+}
+
+// verdict writes what the result says, in numbers.
+func (t *text) verdict(s *Set) {
+	if s.Totals.Examined > 0 {
+		t.line("", "%s", s.verdict())
+	}
+}
+
+func (s *Set) verdict() string {
+	good, doubt, bad := s.Totals.by(Note), s.Totals.by(Warning), s.Totals.by(Error)
+	line := thousands(good) + " good"
+	if doubt > 0 {
+		line += ", " + thousands(doubt) + " could not be told"
+	}
+	if bad > 0 {
+		line += ", " + thousands(bad) + " bad"
+	}
+	if more := s.count(Error) - bad; more > 0 {
+		line += "; " + count(more, "other violation")
+	}
+	return line
 }
 
 // grouped returns one omission for each reason: the first of them, and how
@@ -101,14 +159,14 @@ func (t *text) totals(totals Totals) {
 	t.head("classes")
 	for _, class := range Classes() {
 		if n := totals.Classes[class]; n > 0 {
-			t.line("  ", "%-22s %9s  %s", class, thousands(n), meaning(class))
+			t.line("  ", "%-22s %9s  %s", class, thousands(n), meaning(SeverityOf(class)))
 		}
 	}
 }
 
-// meaning says what a class does to the result, in words.
-func meaning(class verifier.Class) string {
-	switch SeverityOf(class) {
+// meaning says what a severity does to the result, in words.
+func meaning(severity Severity) string {
+	switch severity {
 	case Error:
 		return "violation"
 	case Warning:
@@ -128,26 +186,85 @@ func (t *text) rules(r *Report) {
 	t.line("  ", "trust %s, %s", strings.Join(r.Trust.Sources, ", "), r.Trust.Digest)
 }
 
+// signers writes who signed most, of each kind of signatures by itself.
 func (t *text) signers(signers []Signer) {
 	if len(signers) == 0 {
 		return
 	}
 	t.head("signers")
-	for _, s := range signers[:min(len(signers), maxText)] {
-		id := verifier.Identity{Issuer: s.Issuer, Subject: s.Identity}
-		t.line("  ", "%s: %s, %s to %s", id, count(s.Objects, "object"), day(s.First), day(s.Last))
+	for kind, of := range byKind(signers) {
+		indent := "  "
+		if len(of) != len(signers) {
+			t.line(indent, "%s", kind)
+			indent += "  "
+		}
+		for _, s := range of[:min(len(of), maxTextList)] {
+			t.line(indent, "%s: %s, %s to %s%s%s", s.signer(), count(s.Objects, "object"), day(s.First), day(s.Last), s.claimed(), s.role())
+		}
+		t.more(len(of)-maxTextList, "json")
 	}
-	t.more(len(signers) - maxText)
+}
+
+// byKind yields the signers of each kind, that with most objects first.
+func byKind(signers []Signer) iter.Seq2[verifier.Kind, []Signer] {
+	of := make(map[verifier.Kind][]Signer)
+	objects := make(map[verifier.Kind]int)
+	var kinds []verifier.Kind
+	for _, s := range signers {
+		if of[s.Kind] == nil {
+			kinds = append(kinds, s.Kind)
+		}
+		of[s.Kind] = append(of[s.Kind], s)
+		objects[s.Kind] += s.Objects
+	}
+	slices.SortStableFunc(kinds, func(a, b verifier.Kind) int { return cmp.Compare(objects[b], objects[a]) })
+	return func(yield func(verifier.Kind, []Signer) bool) {
+		for _, kind := range kinds {
+			if !yield(kind, of[kind]) {
+				return
+			}
+		}
+	}
+}
+
+// signer returns the signer as verifier knows it.
+func (s *Signer) signer() verifier.Signer {
+	return verifier.Signer{Kind: s.Kind, Identity: verifier.Identity{Issuer: s.Issuer, Subject: s.Identity}, Key: s.Key}
+}
+
+// claimed returns what to add to times that nobody has proven.
+func (s *Signer) claimed() string {
+	if s.Times == ClaimedTimes {
+		return " (claimed)"
+	}
+	return ""
+}
+
+func (s *Signer) role() string {
+	if s.Role == "" {
+		return ""
+	}
+	return ", a " + s.Role
 }
 
 // more says how many more there are than a section shows.
-func (t *text) more(n int) {
+func (t *text) more(n int, format string) {
 	if n > 0 {
-		t.line("  ", "… and %s more, see --format json", thousands(n))
+		t.line("  ", "… and %s more, see --format %s", thousands(n), format)
 	}
 }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// continuity writes since when branches are compliant.
+func (t *text) continuity(all []Continuity) {
+	if len(all) == 0 {
+		return
+	}
+	t.head("continuity")
+	for i := range all[:min(len(all), maxTextList)] {
+		t.line("  ", "%s: %s", all[i].Ref, all[i].words())
+	}
+	t.more(len(all)-maxTextList, "json")
+}
 
 func (t *text) logs(logs []Log) {
 	if len(logs) == 0 {
@@ -155,127 +272,18 @@ func (t *text) logs(logs []Log) {
 	}
 	t.head("logs")
 	for _, l := range logs {
-		size := "no proof of its size seen"
-		if l.LargestSize > 0 {
-			size = "largest size seen " + strconv.FormatUint(l.LargestSize, 10)
-		}
-		if l.Consistency == Proven {
-			size += ", all in the one history that the log shows now"
-		}
-		t.line("  ", "%s: %s, %s", l.Origin, count(l.Entries, "object"), size)
+		t.line("  ", "%s: %s, %s", l.Origin, count(l.Entries, "object"), l.size())
 	}
 }
 
-// omissions writes why what was not examined was not, unless the first line
-// says it.
-func (t *text) omissions(omissions []Omission) {
-	groups := grouped(omissions)
-	if len(groups) < 2 {
-		return
+// size says how much of the log was seen, in words.
+func (l *Log) size() string {
+	size := "no proof of its size seen"
+	if l.LargestSize > 0 {
+		size = "largest size seen " + strconv.FormatUint(l.LargestSize, 10)
 	}
-	t.head("not examined")
-	for _, o := range groups {
-		t.line("  ", "%s: %s", o.What, o.Reason)
+	if l.Consistency == Proven {
+		size += ", all in the one history that the log shows now"
 	}
-}
-
-// findings writes the findings, the worst first. A hint that several in a row
-// share stands below the last of them.
-func (t *text) findings(findings *Findings) {
-	if findings.Len() == 0 {
-		return
-	}
-	t.head("findings")
-	shown, hint := 0, ""
-	flush := func() {
-		if hint != "" {
-			t.line("    ", "hint: %s", hint)
-		}
-	}
-	for x := range worstFirst(findings) {
-		if shown == maxText {
-			break
-		}
-		if x.Hint != hint {
-			flush()
-		}
-		hint = x.Hint
-		who := ""
-		if x.Identity != nil && !strings.Contains(x.Message, x.Identity.String()) {
-			who = " by " + x.Identity.String()
-		}
-		t.line("  ", "%s: %s %s%s: %s", x.ID, x.Object.Type, x.Object.OID, who, x.Message)
-		shown++
-	}
-	flush()
-	t.more(findings.Len() - maxText)
-}
-
-// worstFirst yields the findings by severity, and within one in their order.
-func worstFirst(findings *Findings) iter.Seq[Finding] {
-	return func(yield func(Finding) bool) {
-		for _, severity := range []Severity{Error, Warning, Note} {
-			for x := range findings.All() {
-				if x.Severity == severity && !yield(x) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// localMark returns what to add to a line about an embedded authority, whose
-// signatures prove nothing beyond the machine that made them. Its issuers and
-// hosts have names that no other can have.
-func localMark(line string) string {
-	if strings.Contains(line, "gitseal:local:") || strings.Contains(line, ".gitseal.internal") {
-		return " [local authority]"
-	}
-	return ""
-}
-
-// printable returns s with every byte and rune that is not printable, or not
-// UTF-8, as its escape sequence: control characters, and the marks that
-// change the direction or the look of what follows.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			break
-		}
-		b.WriteRune(r)
-	}
-	if b.Len() == len(s) {
-		return s
-	}
-	for i := b.Len(); i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		} else if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// count returns a number and what it counts.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return thousands(n) + " " + noun
-}
-
-// thousands returns n with commas.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return size
 }

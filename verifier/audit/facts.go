@@ -1,0 +1,82 @@
+package audit
+
+import (
+	"time"
+
+	"gitseal/verifier"
+)
+
+// facts are what is kept of a verdict for the report and the policy. All of
+// them follow from the bytes of the object, the trust and the keys, so that
+// they can be kept from one audit to the next: what depends on refs or on the
+// policy is found anew each time.
+type facts struct {
+	about
+	class   verifier.Class
+	message string // why it is not a good class; empty if it is
+
+	signed bool // signer is known
+	signer verifier.Signer
+	time   time.Time // when it was signed; zero: nobody says
+	source verifier.TimeSource
+
+	log         verifier.LogEntry // zero: none
+	certificate [32]byte          // fingerprint of a keyless signer's certificate
+	lifetime    time.Duration     // of that certificate
+
+	// lapses is when a verdict may become another one because a key expires.
+	// Zero: never.
+	lapses time.Time
+	// open is set if entries from outside the signatures could decide, or
+	// did.
+	open bool
+
+	mergetags []mergetagFacts
+	unasked   []error // why logs could not be asked; only of new facts
+}
+
+// mergetagFacts are those of a tag inside a merge commit.
+type mergetagFacts struct {
+	oid string // empty if it has none
+	facts
+}
+
+// factsOf returns the facts of a verdict.
+func factsOf(v *Verdict) *facts {
+	f := &facts{about: v.about, class: v.Class, message: v.Message, open: v.found || v.Class == verifier.NotLogged}
+	if signer := v.Signer(); signer != nil {
+		f.signed, f.signer = true, *signer
+		f.time, f.source = v.Time()
+	}
+	if r := v.Result; r != nil {
+		f.log, f.certificate = r.Log, r.Certificate.Fingerprint
+		f.lifetime = r.Certificate.NotAfter.Sub(r.Certificate.NotBefore)
+	}
+	switch {
+	case v.KeyFailure != nil:
+		f.lapses = v.KeyFailure.Lapses
+	case v.Key != nil:
+		f.lapses = v.Key.Lapses
+	}
+	if v.unasked != nil {
+		f.unasked = append(f.unasked, v.unasked)
+	}
+	for i := range v.mergetags {
+		m := mergetagFacts{v.mergetags[i].oid, *factsOf(&v.mergetags[i].Verdict)}
+		f.open = f.open || m.open
+		f.unasked = append(f.unasked, m.unasked...)
+		if !m.lapses.IsZero() && (f.lapses.IsZero() || m.lapses.Before(f.lapses)) {
+			f.lapses = m.lapses
+		}
+		f.mergetags = append(f.mergetags, m)
+	}
+	return f
+}
+
+// who returns the signer; nil if that is not known.
+func (f *facts) who() *verifier.Signer {
+	if !f.signed {
+		return nil
+	}
+	return &f.signer
+}

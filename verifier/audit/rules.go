@@ -1,0 +1,203 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gitseal/gitutil"
+	"gitseal/verifier"
+	"gitseal/verifier/policy"
+	"gitseal/verifier/report"
+)
+
+// A ruling is what the policy makes of an object, on top of its facts.
+type ruling struct {
+	class    verifier.Class
+	message  string
+	entry    string // the policy's name of the signer; empty without one
+	role     string
+	findings []policy.Finding
+	untold   error          // why a rule could not be applied; nil: it could
+	before   bool           // it is from before the baseline
+	late     bool           // the signer is refused for having signed after its time
+	object   *policy.Object // what was judged; nil: nothing
+}
+
+// rulesOf returns the rules for a ref; none for no ref, or without a policy.
+func (c *collector) rulesOf(ref string) policy.Rules { return c.cfg.rulesOf(ref) }
+
+func (cfg *Config) rulesOf(ref string) policy.Rules {
+	if cfg.Policy == nil || ref == "" {
+		return ""
+	}
+	return cfg.Policy.RulesOf(ref)
+}
+
+// rule applies the policy to an object. Where there is none, its facts stand.
+func (c *collector) rule(ctx context.Context, kind, oid string, f *facts, n node) ruling {
+	out := ruling{class: f.class, message: f.message, before: n.exempt}
+	p := c.cfg.Policy
+	if p == nil || f.class == report.MissingObject || f.class == report.MalformedObject {
+		return out
+	}
+	out.object = c.object(ctx, kind, oid, f, n)
+	if f.class == verifier.Verified || isUnlisted(f.class, f.who()) && c.names(f) {
+		c.judgeSigned(f, &out)
+	}
+	if report.SeverityOf(out.class) == report.Note && len(out.findings) == 0 && out.untold == nil {
+		return out
+	}
+
+	// Nothing is wrong with what need not be right.
+	if n.exempt {
+		return ruling{class: report.Exempt, message: "it is from before the policy's baseline", before: true}
+	}
+	if reason, ok := p.Exemption(oid, c.started); ok {
+		return ruling{class: report.Exempt, message: "the policy exempts it: " + reason}
+	}
+	return out
+}
+
+// names reports whether the policy allows the signer.
+func (c *collector) names(f *facts) bool {
+	_, err := c.cfg.Policy.Identify(*f.signature())
+	return err == nil
+}
+
+// object returns what the policy judges.
+func (c *collector) object(ctx context.Context, kind, oid string, f *facts, n node) *policy.Object {
+	return &policy.Object{
+		Type: kind, OID: oid, Rules: n.rules, Signature: f.signature(),
+		Author: f.author, Committer: f.committer, Parents: len(f.parents),
+		Vouchers:   slices.Concat(split(n.vouchers), c.tagVouchers[oid], c.cfg.Vouchers[oid]),
+		Paths:      func() ([]string, error) { return c.paths(ctx, f) },
+		CleanMerge: func() (bool, error) { return c.cleanMerge(ctx, f) },
+	}
+}
+
+// judgeSigned judges a valid signature.
+func (c *collector) judgeSigned(f *facts, out *ruling) {
+	judgment, err := c.cfg.Policy.Judge(out.object)
+	out.untold = err
+	out.class, out.message, out.entry, out.role, out.findings = judgment.Class, clip(judgment.Message), judgment.Entry, judgment.Role, judgment.Findings
+	if out.class == verifier.IdentityNotAllowed {
+		_, err := c.cfg.Policy.Identify(*f.signature())
+		var not *policy.NotAllowedError
+		out.late = errors.As(err, &not) && not.Reason == policy.OutsideWindow && !not.Window.Until.IsZero() && !not.Time.Before(not.Window.Until)
+	}
+}
+
+// signature returns what a policy judges of facts.
+func (f *facts) signature() *policy.Signature {
+	if !f.signed {
+		return nil
+	}
+	return &policy.Signature{Signer: f.signer, Time: f.time, Proven: f.source != verifier.ClaimedTime && !f.time.IsZero()}
+}
+
+// paths returns the paths that a commit changes: for a merge those that it
+// changes itself, beyond what its parents did.
+func (c *collector) paths(ctx context.Context, f *facts) ([]string, error) {
+	if c.trees == nil {
+		c.trees = c.cfg.Repo.Trees()
+	}
+	parents := make([]string, len(f.parents))
+	for i, parent := range f.parents {
+		var err error
+		if parents[i], err = c.treeOf(ctx, parent); err != nil {
+			return nil, err
+		}
+	}
+	if len(parents) < 2 {
+		return c.trees.Changed(ctx, f.tree, parents, "")
+	}
+	bases, err := c.cfg.Repo.MergeBase(ctx, f.parents[0], f.parents[1])
+	if err != nil {
+		return nil, err
+	}
+	if len(f.parents) > 2 || len(bases) == 0 {
+		bases = []string{""} // what differs from every parent
+	}
+	// With several bases, each has to explain the merge.
+	changed := make(map[string]bool)
+	for _, base := range bases {
+		if base != "" {
+			if base, err = c.treeOf(ctx, base); err != nil {
+				return nil, err
+			}
+		}
+		paths, err := c.trees.Changed(ctx, f.tree, parents, base)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range paths {
+			changed[path] = true
+		}
+	}
+	all := make([]string, 0, len(changed))
+	for path := range changed {
+		all = append(all, path)
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// treeOf returns the tree of a commit.
+func (c *collector) treeOf(ctx context.Context, oid string) (string, error) {
+	o, err := c.trees.Commit(ctx, oid)
+	if err != nil {
+		return "", err
+	}
+	commit, err := gitutil.ParseCommit(o.Data, c.judge.Format)
+	if err != nil {
+		return "", fmt.Errorf("commit %s: %w", oid, err)
+	}
+	return commit.Tree, nil
+}
+
+// cleanMerge reports whether git, merging the parents of a commit by itself,
+// comes to the commit's tree.
+func (c *collector) cleanMerge(ctx context.Context, f *facts) (bool, error) {
+	if c.merger == nil {
+		c.merger = c.cfg.Repo.Merger()
+	}
+	merge, err := c.merger.MergeTree(ctx, f.parents)
+	return merge.Clean && merge.Tree == f.tree, err
+}
+
+// close ends what rules needed.
+func (c *collector) close() error {
+	var errs []error
+	if c.trees != nil {
+		errs = append(errs, c.trees.Close())
+	}
+	if c.merger != nil {
+		errs = append(errs, c.merger.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// vouchersOf returns who stands for what a merge merges: whoever made the
+// merge, if the policy allows that, and whoever signed the tag of it. A forge
+// makes merges without looking at them.
+func (c *collector) vouchersOf(f *facts, r *ruling) []string {
+	if c.cfg.Policy == nil || len(f.parents) < 2 || r.class != verifier.Verified {
+		return nil
+	}
+	var names []string
+	if r.entry != "" && r.role != "forge" {
+		names = append(names, r.entry)
+	}
+	for i := range f.mergetags {
+		m := &f.mergetags[i]
+		if m.class != verifier.Verified {
+			continue
+		}
+		if name, err := c.cfg.Policy.Identify(*m.signature()); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
