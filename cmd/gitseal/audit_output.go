@@ -55,16 +55,23 @@ func openReports(c *cli.Context, e *env) (*reportOutputs, error) {
 		return nil, usage("--format %s: want one of %s", c.String("format"), strings.Join(report.Formats(), ", "))
 	}
 	out.all = append(out.all, &reportOutput{RowWriter: stdout})
+	wantsURI := c.String("format") == "vsa" || c.IsSet("sign-report")
 	for _, arg := range c.StringSlice("output") {
 		format, name, err := outputFormat(arg)
 		if err != nil {
 			out.abandon()
 			return nil, err
 		}
+		wantsURI = wantsURI || format == "vsa"
 		if err := out.open(format, name, cfg); err != nil {
 			out.abandon()
 			return nil, err
 		}
+	}
+	if wantsURI && !strings.Contains(c.String("resource-uri"), "://") {
+		out.abandon()
+		return nil, fail(exitUsage, errors.New("a verification summary names the repository by its URI, which --resource-uri does not say"),
+			"--resource-uri git+https://example.com/acme/app")
 	}
 	return out, nil
 }

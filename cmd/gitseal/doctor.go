@@ -131,6 +131,29 @@ func (d *doctor) settings(s *settings) {
 			print(v, nil)
 		}
 	}
+	d.keys(s)
+}
+
+// keys prints the files with keys, and whether they can be read.
+func (d *doctor) keys(s *settings) {
+	for i := range keySettings {
+		all, err := s.keySources(nil, i)
+		if err != nil {
+			d.err(err)
+			continue
+		}
+		for _, v := range all {
+			d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
+			if _, err := readSources(context.Background(), nil, v, keySettings[i].flag == "openpgp-keyring"); err != nil {
+				d.err(err)
+			}
+		}
+		if theirs, ok := gitsKeys[keySettings[i].key]; ok && len(all) == 0 {
+			if entry, ok := s.config(theirs).Get(theirs); ok && entry.Value != "" {
+				d.line("note", "%s = %s (%s) is not used: a relative path is in the work tree, where what is to be judged may write", theirs, entry.Value, entry.Origin)
+			}
+		}
+	}
 }
 
 // git checks that git calls us to sign and to verify.

@@ -68,13 +68,16 @@ func (s *settings) keySources(c *cli.Context, i int) ([]setting, error) {
 	return s.gitsOwn(k.key), nil
 }
 
+// gitsKeys are git's own settings that are taken where ours are unset.
+var gitsKeys = map[string]string{
+	"gitseal.allowedSigners": "gpg.ssh.allowedSignersFile", "gitseal.sshRevocations": "gpg.ssh.revocationFile",
+}
+
 // gitsOwn returns the file that git's own setting names in place of ours. A
 // relative path is in the work tree, where whoever is to be judged may write:
 // it does not count.
 func (s *settings) gitsOwn(key string) []setting {
-	theirs, ok := map[string]string{
-		"gitseal.allowedSigners": "gpg.ssh.allowedSignersFile", "gitseal.sshRevocations": "gpg.ssh.revocationFile",
-	}[key]
+	theirs, ok := gitsKeys[key]
 	if !ok {
 		return nil
 	}
