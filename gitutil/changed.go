@@ -54,9 +54,6 @@ func (t *Trees) changed(ctx context.Context, tree string, parents []string, base
 		}
 		top.add(p)
 	}
-	if len(parents) == 0 {
-		top.add(version{}) // no tree: nothing is explained
-	}
 	if c.hasBase {
 		if top.base, err = t.topTree(base); err != nil {
 			return nil, err
@@ -157,7 +154,7 @@ func (c *changes) compare(ctx context.Context, dir string, at *place, depth int)
 		if !ok {
 			return nil
 		}
-		if err := c.work(len(rest) * len(next.parents)); err != nil {
+		if err := c.work(len(rest) * (1 + len(next.parents))); err != nil {
 			return err
 		}
 		if c.explained(&next) {

@@ -4,9 +4,9 @@
 //
 // The package has two halves. The pure half ([HashObject], [SplitCommit],
 // [SplitTag], [SignatureKind], [ParseCommit], [ParseTag]) works on bytes from
-// any source. The reading half ([Open], [ReadConfig], [Repo]) runs the git
-// program, so worktrees, alternates, SHA-256, partial clones and every
-// reference backend work as they do for git itself.
+// any source. The reading half ([Open], [ReadConfig], [Repo], [Trees],
+// [Merger]) runs the git program, so worktrees, alternates, SHA-256, partial
+// clones and every reference backend work as they do for git itself.
 //
 // Reading never writes to a repository, never opens a network connection and
 // never follows a replace ref, a graft or a commit-graph: those are unhashed

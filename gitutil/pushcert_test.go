@@ -142,6 +142,16 @@ func TestSymbolicRefsAndTypesOfRefsToBe(t *testing.T) {
 		t.Errorf("SymbolicRefs = %v, %v", got, err)
 	}
 
+	for name, want := range map[string]string{"refs/heads/again": "refs/heads/main", "refs/heads/dangling": "refs/heads/nowhere",
+		"refs/heads/main": "", "refs/heads/none": ""} {
+		if got, err := repo.SymbolicTarget(t.Context(), name); err != nil || got != want {
+			t.Errorf("SymbolicTarget(%s) = %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if got, err := repo.SymbolicTarget(t.Context(), "HEAD"); err == nil {
+		t.Errorf("SymbolicTarget(HEAD) = %q, want a refusal", got)
+	}
+
 	refs := []Ref{{Name: "refs/heads/a", OID: head}, {Name: "refs/tags/v1", OID: v1}, {Name: "x"}, {Name: "t", OID: tree}, {Name: "none", OID: idA}}
 	if err := repo.Types(t.Context(), refs); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,11 @@
 package gitutil
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -82,41 +84,116 @@ func brokenRefs(stderr string) ([]Ref, error) {
 	return refs, nil
 }
 
-// typeRefs fills in the types and peeled objects.
+// typeRefs fills in the types and peeled objects. Each object is asked for once,
+// however many refs hold it, and the answers are read as they come.
 func (r *Repo) typeRefs(ctx context.Context, refs []Ref) error {
-	var ask []string
-	for _, ref := range refs {
-		if ref.OID != "" {
-			ask = append(ask, ref.OID, ref.OID+"^{}")
+	order := make([]int32, 0, len(refs)) // those with an id, by that
+	for i := range refs {
+		if refs[i].OID != "" {
+			order = append(order, int32(i))
 		}
 	}
-	out, _, err := r.config.run(ctx, joinLines(ask), "cat-file", "--batch-check", "--buffer")
+	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(refs[a].OID, refs[b].OID) })
+
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	git, answers, err := r.config.start(running, &refLines{refs: refs, order: order}, "cat-file", "--batch-check", "--buffer")
 	if err != nil {
 		return err
 	}
-	answers := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	for i := range refs {
+	if err = readTypes(bufio.NewReader(answers), r.format, refs, order); err != nil {
+		stop() // git may be writing what will not be read
+	}
+	return git.end(ctx, err)
+}
+
+// readTypes reads the answers about refs in the order in which refLines asks.
+func readTypes(answers *bufio.Reader, f Format, refs []Ref, order []int32) error {
+	var last *Ref
+	for _, i := range order {
 		ref := &refs[i]
-		if ref.OID == "" {
+		if last != nil && last.OID == ref.OID {
+			ref.Type, ref.Peeled, ref.PeeledType = last.Type, last.Peeled, last.PeeledType
 			continue
 		}
-		if len(answers) < 2 {
-			return errors.New("git cat-file answered for too few refs")
-		}
-		o, err := parseAnswer(answers[0], r.format)
-		if err != nil {
+		if err := ref.readType(answers, f); err != nil {
 			return err
 		}
-		ref.Type = o.Type
-		if answers[1] != ref.OID+"^{} missing" {
-			if o, err = parseAnswer(answers[1], r.format); err != nil {
-				return err
-			}
-			ref.Peeled, ref.PeeledType = o.OID, o.Type
-		}
-		answers = answers[2:]
+		last = ref
+	}
+	if _, err := answers.ReadByte(); err != io.EOF {
+		return errors.New("git cat-file answered for too many refs")
 	}
 	return nil
+}
+
+// readType reads the two answers about a ref.
+func (r *Ref) readType(answers *bufio.Reader, f Format) error {
+	line, err := answers.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("git cat-file answered for too few refs: %w", noEOF(err))
+	}
+	o, err := parseAnswer(strings.TrimSuffix(line, "\n"), f)
+	if err != nil {
+		return err
+	}
+	r.Type = objectType(o.Type)
+	if line, err = answers.ReadString('\n'); err != nil {
+		return fmt.Errorf("git cat-file answered for too few refs: %w", noEOF(err))
+	}
+	if line == r.OID+"^{}"+" missing\n" {
+		return nil
+	}
+	if o, err = parseAnswer(strings.TrimSuffix(line, "\n"), f); err != nil {
+		return err
+	}
+	r.Peeled, r.PeeledType = o.OID, objectType(o.Type)
+	if r.Peeled == r.OID {
+		r.Peeled = r.OID // one string, where there are a million
+	}
+	return nil
+}
+
+// objectType returns the name of a type of objects, not as a part of the line
+// that it was read from.
+func objectType(name string) string {
+	for _, known := range []string{"commit", "tag", "tree", "blob"} {
+		if name == known {
+			return known
+		}
+	}
+	return strings.Clone(name)
+}
+
+// refLines reads as the questions about refs: the id, and what is behind it.
+type refLines struct {
+	refs  []Ref
+	order []int32
+	last  string
+	line  []byte // what is left of the one being read
+}
+
+func (l *refLines) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(l.line) == 0 {
+			if len(l.order) == 0 {
+				if n == 0 {
+					err = io.EOF
+				}
+				return n, err
+			}
+			oid := l.refs[l.order[0]].OID
+			l.order = l.order[1:]
+			if oid == l.last {
+				continue
+			}
+			l.last = oid
+			l.line = fmt.Appendf(l.line[:0], "%s\n%s^{}\n", oid, oid)
+		}
+		copied := copy(p[n:], l.line)
+		n, l.line = n+copied, l.line[copied:]
+	}
+	return n, nil
 }
 
 // FullName returns the full name of the ref that a revision is, such as
@@ -187,6 +264,22 @@ func (r *Repo) SymbolicRefs(ctx context.Context) (map[string]string, error) {
 		targets[name] = target
 	}
 	return targets, nil
+}
+
+// SymbolicTarget returns the full name of the ref that a ref stands for,
+// whether or not that is there; "" if the ref is no symbolic one.
+func (r *Repo) SymbolicTarget(ctx context.Context, ref string) (string, error) {
+	if !strings.HasPrefix(ref, "refs/") {
+		return "", fmt.Errorf("reading what %q stands for: not the full name of a ref", ref)
+	}
+	out, found, err := r.config.ask(ctx, "symbolic-ref", "--quiet", ref)
+	if err != nil {
+		return "", fmt.Errorf("reading what %s stands for: %w", ref, err)
+	}
+	if !found {
+		return "", nil
+	}
+	return strings.TrimSuffix(string(out), "\n"), nil
 }
 
 // Types fills in Type, Peeled and PeeledType of references whose Name and OID
