@@ -49,8 +49,8 @@ const (
 	maxEntries = 4096
 )
 
-// A Store is a directory with entries. Dir is required; it is made when the
-// first entries are kept.
+// A Store is a directory with entries, which is made when the first entries are
+// kept. The zero Store holds none, and keeps none: that is an error.
 type Store struct {
 	Dir string
 }
@@ -64,6 +64,9 @@ type Record struct {
 // Get returns what is kept for the certificate with that SHA-256 fingerprint,
 // the zero Record if nothing is.
 func (s Store) Get(certificate [32]byte) Record {
+	if s.Dir == "" {
+		return Record{} // and not what lies where the process happens to be
+	}
 	r, err := read(s.path(certificate), certificate)
 	if err != nil {
 		return Record{} // see the package comment
@@ -144,6 +147,9 @@ func length(e *tlog.Entry) int {
 // change replaces the entries of a certificate by what next makes of those
 // known, and notes when logs were asked.
 func (s Store) change(certificate [32]byte, more Record, next func(known []*tlog.Entry) ([]*tlog.Entry, error)) (added int, err error) {
+	if s.Dir == "" {
+		return 0, errors.New("there is no directory to keep them in")
+	}
 	path := s.path(certificate)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, fmt.Errorf("keeping log entries: %w", err)

@@ -276,3 +276,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestZeroStoreHoldsNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	certificate := [32]byte{1}
+	// What lies in the working directory is nobody's store.
+	if err := os.Mkdir("01", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join("01", strings.Repeat("00", 31)+".json")
+	text := `{"schema":"gitseal.entries/1","certificate":"01` + strings.Repeat("00", 31) + `","asked":{"https://log.example":"2026-01-01T00:00:00Z"},"entries":[]}`
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := (Store{Dir: "."}).Get(certificate); len(got.Asked) != 1 {
+		t.Fatalf("a store in the directory has %+v, so this tests nothing", got)
+	}
+	var s Store
+	if got := s.Get(certificate); len(got.Asked)+len(got.Entries) != 0 || !s.Empty() {
+		t.Errorf("the zero store has %+v, empty: %v", got, s.Empty())
+	}
+	if _, err := s.Add(certificate, Record{}); err == nil {
+		t.Error("the zero store keeps entries")
+	}
+}

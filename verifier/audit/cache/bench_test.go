@@ -132,6 +132,7 @@ func BenchmarkLookup(b *testing.B) {
 			})
 		}
 		var next atomic.Int64
+		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				if _, ok := c.Lookup(oids[next.Add(1)%n]); !ok {

@@ -105,9 +105,10 @@ func intact(b, sum []byte) bool {
 
 // An extent is where a block is.
 type extent struct {
-	head           // while it is in no file, but for the kind, zero
+	head           // but for the kind, zero while it is in no file
 	pending *block // while it is in no file
 	offset  int64  // in the file; 0: nowhere
+	hash    uint64 // of what is there, but for the sum
 }
 
 // A location is the place of a record: the number of its extent, and its own

@@ -75,6 +75,7 @@ type Cache struct {
 	key   [32]byte
 	width int // of an object id, in bytes
 	limit int64
+	seed  maphash.Seed // of all hashes, some of which are made before mu is taken
 
 	writing sync.Mutex // taken before mu
 	err     error      // guarded by writing: why nothing is kept any more
@@ -127,8 +128,7 @@ func Open(cfg Config) (*Cache, error) {
 	case "sha256":
 		c.width = 32
 	}
-	seed := maphash.MakeSeed() // ids are chosen by whoever makes the objects
-	c.entries.seed, c.strings.seed = seed, seed
+	c.seed = maphash.MakeSeed() // ids are chosen by whoever makes the objects
 	c.reset()
 	if c.width == 0 || c.name == "" {
 		c.err = fmt.Errorf("opening verdict cache: no file, or unknown object format %q", cfg.Format)
@@ -151,8 +151,7 @@ func Open(cfg Config) (*Cache, error) {
 
 // reset makes the cache one of nothing.
 func (c *Cache) reset() {
-	// Hashes are made before mu is taken: the seeds stay.
-	c.entries, c.strings = index{seed: c.entries.seed}, index{seed: c.strings.seed}
+	c.entries, c.strings = index{}, index{}
 	c.header, c.end, c.dead, c.extents = header{}, headerSize, 0, make([]extent, 1)
 	c.pending, c.entry, c.string, c.waiting = nil, 0, 0, 0
 	c.numbers, c.ranges = make(map[uint32]*[rangeSize]location), 1
@@ -169,16 +168,16 @@ func (c *Cache) Len() int {
 }
 
 // Lookup returns the value that was added last for an object id, in lower-case
-// hexadecimal. The value must not be changed, and is best not held for long:
-// it holds some 64 KiB. What was found once need not be
-// found again: the file may have become unreadable.
+// hexadecimal. The value must not be changed, and is best not held for long: it
+// holds some 64 KiB. What was found once need not be found again: the file may
+// have become unreadable.
 func (c *Cache) Lookup(oid string) (value []byte, ok bool) {
 	var buf [maxWidth]byte
 	id, ok := c.id(buf[:0], oid)
 	if !ok {
 		return nil, false
 	}
-	hash := c.entries.hash(id)
+	hash := c.hash(id)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.find(hash, id)
@@ -205,7 +204,7 @@ func (c *Cache) Add(oid string, value []byte) {
 	if !ok || len(value) > maxValue {
 		return
 	}
-	hash := c.entries.hash(id)
+	hash := c.hash(id)
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.err != nil || c.full {
@@ -248,6 +247,8 @@ func (c *Cache) append(n *uint32, kind byte, key, value []byte) location {
 	c.waiting += len(key) + len(value)
 	return locate(*n, len(b.ends)-1)
 }
+
+func (c *Cache) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
 
 // id appends an object id in binary to b.
 func (c *Cache) id(b []byte, oid string) ([]byte, bool) {

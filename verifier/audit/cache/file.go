@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -131,7 +132,7 @@ func (c *Cache) scan() error {
 			return err
 		}
 		b.payload = buf[headSize:length]
-		if h.kind == 0 || len(c.extents) >= maxExtents || !intact(buf[:length], c.header.sum()) || !c.take(h, b) {
+		if h.kind == 0 || len(c.extents) >= maxExtents || !intact(buf[:length], c.header.sum()) || !c.take(h, b, c.blockHash(buf[:length])) {
 			return fmt.Errorf("%w after %d bytes", errGarbled, c.end)
 		}
 		c.end += length
@@ -162,9 +163,10 @@ func (c *Cache) count(size int64) (entries int) {
 	return entries
 }
 
-// take takes in a block of the file, which begins at c.end. It takes nothing
+// take takes in a block of the file, which begins at c.end and has the given
+// hash. It takes nothing
 // and reports false if the records are not what they must be.
-func (c *Cache) take(h head, b *block) bool {
+func (c *Cache) take(h head, b *block, hash uint64) bool {
 	if h.kind == kindRange {
 		n := uint32(0)
 		if len(b.payload) == numberSize {
@@ -181,12 +183,12 @@ func (c *Cache) take(h head, b *block) bool {
 		return false
 	}
 	n := uint32(len(c.extents))
-	c.extents = append(c.extents, extent{head: h, offset: c.end})
+	c.extents = append(c.extents, extent{head: h, offset: c.end, hash: hash})
 	for i := range b.ends {
 		key, value := b.record(i, width)
 		if h.kind == kindString {
-			c.indexString(c.strings.hash(value), binary.LittleEndian.Uint32(key), locate(n, i))
-		} else if hash := c.entries.hash(key); c.isPending(hash, key) {
+			c.indexString(c.hash(value), binary.LittleEndian.Uint32(key), locate(n, i))
+		} else if hash := c.hash(key); c.isPending(hash, key) {
 			c.dead++ // what was added here is written after it
 		} else {
 			c.indexEntry(hash, key, locate(n, i))
@@ -257,7 +259,7 @@ func (c *Cache) load(n uint32) *block {
 	if _, err := c.file.ReadAt(buf, e.offset); err != nil {
 		return nil
 	}
-	if parseHead(buf) != e.head || !intact(buf, c.header.sum()) {
+	if c.blockHash(buf) != e.hash {
 		return nil
 	}
 	b := &block{payload: buf[headSize:]}
@@ -267,6 +269,11 @@ func (c *Cache) load(n uint32) *block {
 	s.numbered.Store(&numbered{n, b})
 	return b
 }
+
+// blockHash returns what a block is known by that was found to be good: in a
+// tenth of the time that its sum takes, and no worse, for the seed is nobody's
+// to know.
+func (c *Cache) blockHash(b []byte) uint64 { return maphash.Bytes(c.seed, b[sumSize:]) }
 
 // keyWidth returns how long keys are in blocks of a kind.
 func (c *Cache) keyWidth(kind byte) int {

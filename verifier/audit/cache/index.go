@@ -1,15 +1,11 @@
 package cache
 
-import (
-	"hash/maphash"
-	"math/bits"
-)
+import "math/bits"
 
-// An index finds the places of records by hashes of their keys, in 8 to 13
-// bytes for each. It holds no keys: hashes that agree in all it keeps of them
+// An index finds the places of records by seeded hashes of their keys, in 8 to
+// 13 bytes for each. It holds no keys: hashes that agree in all it keeps of them
 // are told apart by its caller, who looks at the records.
 type index struct {
-	seed   maphash.Seed
 	shards [shards]shard
 	used   int
 }
@@ -24,8 +20,6 @@ type shard struct {
 	slots []uint64
 	used  int
 }
-
-func (x *index) hash(key []byte) uint64 { return maphash.Bytes(x.seed, key) }
 
 // split returns the shard of a hash, and what its slots keep of it.
 func (x *index) split(hash uint64) (s *shard, tag uint64) {

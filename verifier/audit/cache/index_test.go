@@ -20,7 +20,7 @@ func TestRecordsAreAskedForTheirKeys(t *testing.T) {
 	if !ok {
 		t.Fatalf("id(%q) = none", mine)
 	}
-	c.entries.put(c.entries.hash(id), locate(c.entry, 0), func(location) bool { return false })
+	c.entries.put(c.hash(id), locate(c.entry, 0), func(location) bool { return false })
 	if v, ok := c.Lookup(mine); ok {
 		t.Errorf("Lookup of what was not added = %q", v)
 	}
@@ -29,7 +29,7 @@ func TestRecordsAreAskedForTheirKeys(t *testing.T) {
 	}
 
 	n := c.Intern("string")
-	c.strings.put(c.strings.hash([]byte("another")), c.place(n), func(location) bool { return false })
+	c.strings.put(c.hash([]byte("another")), c.place(n), func(location) bool { return false })
 	if other := c.Intern("another"); other == n {
 		t.Errorf("two strings have number %d", n)
 	}

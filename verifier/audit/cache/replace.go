@@ -83,7 +83,7 @@ func (c *Cache) live(kind byte, key []byte, at location) bool {
 	if kind == kindString {
 		return c.place(binary.LittleEndian.Uint32(key)) == at
 	}
-	return c.entries.holds(c.entries.hash(key), at)
+	return c.entries.holds(c.hash(key), at)
 }
 
 // A fileWriter writes the blocks of a new file.

@@ -204,8 +204,8 @@ func (c *Cache) appendPending(reserved uint32) error {
 	defer c.mu.Unlock()
 	for n, offset := range offsets {
 		e := &c.extents[n]
-		e.offset, e.length, e.count = offset, uint32(len(e.pending.payload)), uint16(len(e.pending.ends))
-		e.pending = nil
+		b := buf[offset-c.end:][:headSize+len(e.pending.payload)]
+		e.head, e.pending, e.offset, e.hash = parseHead(b), nil, offset, c.blockHash(b)
 	}
 	c.pending, c.entry, c.string, c.waiting = nil, 0, 0, 0
 	c.end += int64(len(buf))

@@ -25,7 +25,7 @@ func (c *Cache) Intern(s string) uint32 {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	key := []byte(s)
-	hash := c.strings.hash(key)
+	hash := c.hash(key)
 	// Only who holds writing changes what mu guards.
 	if n, ok := c.numberOf(hash, key); ok {
 		return n
