@@ -77,9 +77,12 @@ func explanationLines(x *audit.Explanation) []string {
 	for _, id := range x.Findings {
 		add("finding: %s", id)
 	}
-	if x.Message != "" {
+	switch wrong := wrongFindings(x); {
+	case x.Message != "":
 		add("result: %s: %s", x.Class, x.Message)
-	} else {
+	case len(wrong) > 0:
+		add("result: violation: the signature is %s, but %s", x.Class, strings.Join(wrong, ", "))
+	default:
 		add("result: %s", x.Class)
 	}
 	return lines

@@ -123,7 +123,7 @@ func (d *doctor) settings(s *settings) {
 	_, v, err := s.anyIdentity()
 	print(v, err)
 	for _, key := range []string{"gitseal.trustedRoot", "gitseal.caFile"} {
-		all, err := s.paths(key)
+		all, err := s.paths(key, sigstoreName)
 		if err != nil {
 			d.err(err)
 		}

@@ -86,7 +86,7 @@ func (in *instance) hasAuthority() bool {
 // Hints for a machine on which nothing has been set up, or no longer.
 const (
 	setUp            = "gitseal init"
-	trustOthers      = "or, to verify what others sign: git config --global --add gitseal.trustedRoot /path/to/their/trusted_root.json"
+	trustOthers      = "or, to verify what others sign: git config --global --add gitseal.trustedRoot sigstore   # or /path/to/their/trusted_root.json"
 	wantTrustedRoot  = "want a trusted_root.json, version 0.1, as a Sigstore instance or gitseal init writes it"
 	wantFiles        = "want a trusted_root.json and a signing_config.json as a Sigstore instance publishes them"
 	replaceAuthority = "put the authority back from a copy, or move what is left of it away and make another: gitseal init"

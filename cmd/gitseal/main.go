@@ -153,9 +153,7 @@ func wantsValue(flags []cli.Flag, name string) bool {
 func quietUsage(c *cli.Command) {
 	c.OnUsageError = onUsageError
 	c.HideHelpCommand = true
-	if len(c.Subcommands) == 0 {
-		c.Before = refuseEmpty
-	}
+	c.Before = refuseEmpty
 	for _, f := range c.Flags {
 		if b, ok := f.(*cli.BoolFlag); ok {
 			b.DisableDefaultText = true // "(default: false)" goes without saying

@@ -42,6 +42,10 @@ type entryFinder struct {
 // nobody; t is not looked at.
 func (s *settings) entryFinder(e *env, t *trust, online bool) (*entryFinder, error) {
 	store, err := s.entryStore()
+	if err != nil && !online {
+		// Without a home nothing was kept.
+		return &entryFinder{rekor.NewFinder(rekor.FinderConfig{}), e, nil, entries.Store{}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

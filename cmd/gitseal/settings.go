@@ -187,8 +187,9 @@ func (s *settings) path(key, unset string) (setting, error) {
 }
 
 // paths returns the settings for a key that may be given several times; in
-// the environment they are separated as in PATH.
-func (s *settings) paths(key string) ([]setting, error) {
+// the environment they are separated as in PATH. The names are values that are
+// no paths.
+func (s *settings) paths(key string, names ...string) ([]setting, error) {
 	var all []setting
 	if v := s.getenv(envName(key)); v != "" {
 		for _, one := range filepath.SplitList(v) {
@@ -200,6 +201,9 @@ func (s *settings) paths(key string) ([]setting, error) {
 		}
 	}
 	for i := range all {
+		if slices.Contains(names, all[i].Value) {
+			continue
+		}
 		var err error
 		if all[i].Value, err = s.absolute(all[i]); err != nil {
 			return nil, err
@@ -238,7 +242,8 @@ func (s *settings) baseDir(variable, rest string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", usage("finding the home directory: %v", err)
+		return "", fail(exitUsage, fmt.Errorf("finding the home directory: %w", err),
+			"set HOME, or "+variable+" to the directory that is meant")
 	}
 	return filepath.Join(home, rest), nil
 }

@@ -22,6 +22,9 @@ type trust struct {
 // one alone. It never asks the network.
 func (s *settings) trust(file string) (*trust, error) {
 	t := new(trust)
+	if file == sigstoreName {
+		return t, t.readSigstore(s)
+	}
 	if file != "" {
 		return t, t.read(file)
 	}
@@ -29,7 +32,7 @@ func (s *settings) trust(file string) (*trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	extra, err := s.paths("gitseal.trustedRoot")
+	extra, err := s.paths("gitseal.trustedRoot", sigstoreName)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +53,34 @@ func (s *settings) trust(file string) (*trust, error) {
 		t.instance = in
 	}
 	for _, v := range extra {
-		if err := t.read(v.Value); err != nil {
+		if v.Value == sigstoreName {
+			err = t.readSigstore(s)
+		} else {
+			err = t.read(v.Value)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading gitseal.trustedRoot (set in %s): %w", v.Source, err)
 		}
 	}
 	return t, nil
+}
+
+// readSigstore adds the trusted root of the public good instance: as it was
+// last updated, or else as it is built in.
+func (t *trust) readSigstore(s *settings) error {
+	in, err := s.instanceOf(setting{"gitseal.instance", sigstoreName, "default"})
+	if err != nil {
+		return err
+	}
+	root, source, err := in.trustedRoot()
+	if err != nil {
+		return err
+	}
+	t.add(root, source)
+	if t.instance == nil {
+		t.instance = in // what says how old it is
+	}
+	return nil
 }
 
 // read adds the trusted root in a file.
