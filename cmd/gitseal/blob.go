@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -215,11 +216,31 @@ func (v *blobVerdict) lines() []string {
 	}
 	if r.Statement != nil {
 		lines = append(lines, "  a statement of type "+printable(r.Statement.PredicateType))
+		if summary := summaryLine(r.Statement); summary != "" {
+			lines = append(lines, "  "+printable(summary))
+		}
 	}
 	for _, note := range r.Notes {
 		lines = append(lines, "  "+printable(note))
 	}
 	return lines
+}
+
+// summaryLine returns what a verification summary says, "" for another statement:
+// that it is validly signed does not mean that what it is about passed.
+func summaryLine(s *verifier.Statement) string {
+	var doc struct {
+		Predicate struct {
+			ResourceURI        string   `json:"resourceUri"`
+			VerificationResult string   `json:"verificationResult"`
+			VerifiedLevels     []string `json:"verifiedLevels"`
+		} `json:"predicate"`
+	}
+	if s.PredicateType != "https://slsa.dev/verification_summary/v1" || json.Unmarshal(s.JSON, &doc) != nil {
+		return ""
+	}
+	p := &doc.Predicate
+	return fmt.Sprintf("its result: %s of %s (%s)", p.VerificationResult, p.ResourceURI, strings.Join(p.VerifiedLevels, ", "))
 }
 
 // A blobJSON is a verdict as verify-blob writes it in JSON.
