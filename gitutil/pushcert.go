@@ -85,13 +85,12 @@ func (c *PushCertificate) parseHeader(header string) error {
 	}
 	lines := strings.Split(header, "\n")
 	take := func(name string) (value string, ok bool) {
-		if len(lines) == 0 {
+		if len(lines) == 0 || !strings.HasPrefix(lines[0], name+" ") {
 			return "", false
 		}
-		if value, ok = strings.CutPrefix(lines[0], name+" "); ok {
-			lines = lines[1:]
-		}
-		return value, ok
+		value = lines[0][len(name)+1:]
+		lines = lines[1:]
+		return value, true
 	}
 	if version, ok := take("certificate"); !ok || version != "version 0.1" {
 		return errors.New("it is not of version 0.1")

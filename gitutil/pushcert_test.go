@@ -38,6 +38,12 @@ func TestPushCertificateIsTakenApart(t *testing.T) {
 		t.Errorf("updates are %v, want %v", c.Updates, want)
 	}
 
+	// What need not be there is empty then.
+	bare := strings.NewReplacer("pushee file:///srv/r.git\n", "", "nonce 1700000000-ab12\n", "").Replace(payload)
+	if c, err := ParsePushCertificate([]byte(bare+certArmor), SHA1); err != nil || c.Pushee != "" || c.Nonce != "" || len(c.Options) != 1 {
+		t.Errorf("ParsePushCertificate without pushee and nonce = %+v, %v", c, err)
+	}
+
 	// As in a tag, what stands before the last armor is signed.
 	twice := payload + certArmor + certArmor
 	if _, err := ParsePushCertificate([]byte(twice), SHA1); err == nil {
@@ -169,6 +175,7 @@ func TestSymbolicRefsAndTypesOfRefsToBe(t *testing.T) {
 func FuzzParsePushCertificate(f *testing.F) {
 	f.Add([]byte(certHeader + "\n" + noID + " " + idA + " refs/heads/main\n" + certArmor))
 	f.Add([]byte("certificate version 0.1\npusher a 1 +0000\n\n" + idA + " " + noID + " refs/tags/v1\n" + certArmor))
+	f.Add([]byte("certificate version 0.1\npusher \npush-option \n\n" + idA + " " + idB + " refs/0\n" + certArmor))
 	f.Add([]byte(certArmor))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParsePushCertificate(data, SHA1)
