@@ -59,6 +59,30 @@ func TestCommitIDsOfStatements(t *testing.T) {
 	}
 }
 
+// TestSubjectsThatAreMoreThanOneThing: a subject is one commit, or one file, and
+// where it is said to be both, all of that has to be true.
+func TestSubjectsThatAreMoreThanOneThing(t *testing.T) {
+	p := newPacker(t)
+	v := verifierOf(t, p.root(t, nil))
+	a, b, c := strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("c", 64)
+	for _, twice := range []string{`"gitCommit":"` + a + `","gitCommit":"` + b + `"`, `"gitCommit":"` + a + `","git\u0043ommit":"` + b + `"`} {
+		if _, err := verifier.ParseStatement([]byte(statementOf(statementV1, twice))); err == nil {
+			t.Errorf("a subject with %s is taken", twice)
+		}
+	}
+
+	statement := statementOf(statementV1, `"gitCommit":"`+a+`","sha1":"`+b+`","sha256":"`+c+`"`)
+	bundle := p.packStatement(t, "hashedrekord 0.0.2", crypto.SHA256, "PKIX_ECDSA_P256_SHA_256", statement)
+	_, err := v.VerifyBundle(bundle.Bundle, commitOf(t, "b", 40), verifier.AnyIdentity{})
+	wantClass(t, "the commit that another digest looks like", err, verifier.BadSignature, verifier.CheckDigest)
+	_, err = v.VerifyBundle(bundle.Bundle, commitOf(t, "c", 64), verifier.AnyIdentity{})
+	wantClass(t, "the commit of a repository with SHA-256 that the file's digest looks like", err, verifier.BadSignature, verifier.CheckDigest)
+	_, err = v.VerifyBundle(bundle.Bundle, commitOf(t, "a", 40), verifier.AnyIdentity{})
+	if err != nil {
+		t.Errorf("the commit itself: %v", err)
+	}
+}
+
 func TestTimestampOfAnotherFormat(t *testing.T) {
 	p := newPacker(t)
 	v := verifierOf(t, p.root(t, nil))

@@ -93,6 +93,10 @@ type KeyError struct {
 	// Valid is set when the signature is right and all that is wrong is the
 	// key: it has expired, was revoked, is too weak. These are its facts.
 	Valid *KeyResult
+	// Unlisted is set when all that is wrong is that none of the keys that the
+	// caller gave is the signer's, which the signature carries itself: a policy
+	// that names the key makes up for that. Valid is set then, too.
+	Unlisted bool
 }
 
 // Error returns the cause.

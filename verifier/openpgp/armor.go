@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -38,7 +39,7 @@ func dearmorSignature(text []byte) (*armored, error) {
 		return nil, errors.New("reading armor: no BEGIN line")
 	}
 	if start > 0 {
-		a.notes = append(a.notes, fmt.Sprintf("%d bytes of text before the armor", start))
+		a.note(fmt.Sprintf("%d bytes of text before the armor", start))
 	}
 	for text = text[start:]; len(text) > 0; {
 		b, rest, err := readBlock(text)
@@ -50,9 +51,9 @@ func dearmorSignature(text []byte) (*armored, error) {
 			a.blocks = append(a.blocks, b.data)
 		case b.label == "PGP MESSAGE":
 			a.blocks = append(a.blocks, b.data)
-			a.notes = append(a.notes, "the armor calls the signature a message")
+			a.note("the armor calls the signature a message")
 		case b.label == stamp && len(a.blocks) > 0:
-			a.notes = append(a.notes, "an OpenTimestamps proof follows the signature; it was not read")
+			a.note("an OpenTimestamps proof follows the signature; it was not read")
 		default:
 			return nil, fmt.Errorf("reading armor: a block of %q in the place of a signature", clip(b.label))
 		}
@@ -69,6 +70,13 @@ func dearmorSignature(text []byte) (*armored, error) {
 		text = rest
 	}
 	return a, nil
+}
+
+// note notes what is odd, once: there may be thousands of blocks.
+func (a *armored) note(what string) {
+	if !slices.Contains(a.notes, what) {
+		a.notes = append(a.notes, what)
+	}
 }
 
 // A block is one armored block: RFC 9580, section 6.2.

@@ -178,6 +178,10 @@ func (t *trial) judge() *verifier.KeyError {
 			return t.fail(verifier.WeakAlgorithm, "it relies on %s, which is too weak", name)
 		}
 	}
+	// Who can forge what the primary key says makes subkeys of it.
+	if name := t.c.key.primary.weak(); name != "" && !slices.Contains(t.rules.Weak, name) {
+		return t.fail(verifier.WeakAlgorithm, "its primary key relies on %s, which is too weak", name)
+	}
 
 	// It is for signing.
 	if t.state.flags&flagSign == 0 {

@@ -91,7 +91,15 @@ func (k *key) load() {
 // Signatures that can be of no use are dropped: keys carry thousands by other
 // people.
 func (k *key) gather() {
-	seen := make(map[string]bool)
+	// A signature that a copy of the key has in a wrong place is not that in
+	// the right one: who may add to a keyring could hide a revocation so.
+	type placed struct {
+		among *[]*signature
+		body  string
+	}
+	seen := make(map[placed]bool)
+	// Anyone can add thousands of user ids and subkeys to a key.
+	uids, parts := make(map[string]*userID), make(map[string]*part)
 	for _, raw := range k.raw {
 		sigs := &k.direct
 		for data := raw.packets; len(data) > 0; {
@@ -102,30 +110,31 @@ func (k *key) gather() {
 			data = rest
 			switch p.tag {
 			case tagUserID, tagUserAttribute:
-				sigs = &k.userID(p).sigs
+				sigs = &k.userID(p, uids).sigs
 			case tagPublicSubkey:
 				subkey, err := parsePublicKey(p.body)
 				if err != nil {
 					sigs = new([]*signature) // of a subkey that is skipped
 					continue
 				}
-				sigs = &k.part(subkey).sigs
+				sigs = &k.part(subkey, parts).sigs
 			case tagSignature:
-				if seen[string(p.body)] {
-					continue
-				}
-				seen[string(p.body)] = true
 				s, err := parseSignature(p.body)
 				if err != nil {
 					continue
 				}
+				among := sigs
 				switch s.kind {
 				case sigKeyRevocation, sigDirectKey:
-					k.direct = append(k.direct, s) // wherever they stand
+					among = &k.direct // wherever they stand
 				default:
-					if s.by(k.primary) {
-						*sigs = append(*sigs, s)
+					if !s.by(k.primary) {
+						continue
 					}
+				}
+				if here := (placed{among, string(p.body)}); !seen[here] {
+					seen[here] = true
+					*among = append(*among, s)
 				}
 			}
 		}
@@ -137,26 +146,26 @@ func (k *key) gather() {
 	}
 }
 
-func (k *key) userID(p packet) *userID {
-	attribute := p.tag == tagUserAttribute
-	for _, u := range k.uids {
-		if u.attribute == attribute && string(u.value) == string(p.body) {
-			return u
-		}
+// userID returns the user id in a packet, a new one where named has none.
+func (k *key) userID(p packet, named map[string]*userID) *userID {
+	name := string(append([]byte{p.tag}, p.body...))
+	u := named[name]
+	if u == nil {
+		u = &userID{value: p.body, attribute: p.tag == tagUserAttribute}
+		named[name] = u
+		k.uids = append(k.uids, u)
 	}
-	u := &userID{value: p.body, attribute: attribute}
-	k.uids = append(k.uids, u)
 	return u
 }
 
-func (k *key) part(subkey *publicKey) *part {
-	for _, p := range k.parts {
-		if string(p.publicKey.fingerprint) == string(subkey.fingerprint) {
-			return p
-		}
+// part returns the part that is a subkey, a new one where named has none.
+func (k *key) part(subkey *publicKey, named map[string]*part) *part {
+	p := named[string(subkey.fingerprint)]
+	if p == nil {
+		p = &part{publicKey: subkey}
+		named[string(subkey.fingerprint)] = p
+		k.parts = append(k.parts, p)
 	}
-	p := &part{publicKey: subkey}
-	k.parts = append(k.parts, p)
 	return p
 }
 

@@ -20,7 +20,8 @@ type Keyring struct {
 	Skipped []Skipped
 
 	keys []*rawKey
-	// revocations stand alone, as "gpg --gen-revoke" writes them.
+	// revocations stand alone, as "gpg --gen-revoke" writes them, or behind
+	// another key, where they are in a binary file that one was appended to.
 	revocations []looseRevocation
 }
 
@@ -35,6 +36,7 @@ type Skipped struct {
 type looseRevocation struct {
 	body      []byte
 	signature *signature
+	behind    bool // another key, which it may be about as well
 }
 
 // A rawKey is a primary key with all that follows it in one keyring.
@@ -138,6 +140,8 @@ func (ring *Keyring) readPackets(data []byte) error {
 		case tagSignature:
 			if key == nil && !skipping {
 				ring.readLoose(p.body)
+			} else {
+				ring.readBehind(key, p.body)
 			}
 		case tagUserID, tagUserAttribute, tagTrust, tagMarker, tagPadding:
 		default:
@@ -160,8 +164,21 @@ func (ring *Keyring) readLoose(body []byte) {
 	case s.kind != sigKeyRevocation || len(s.issuers) == 0:
 		ring.skip(nil, fmt.Errorf("signature of type 0x%02x that belongs to no key", s.kind))
 	default:
-		ring.revocations = append(ring.revocations, looseRevocation{body, s})
+		ring.revocations = append(ring.revocations, looseRevocation{body, s, false})
 	}
+}
+
+// readBehind reads a signature that stands behind a key, nil for one that is
+// skipped, in case it revokes another.
+func (ring *Keyring) readBehind(key *rawKey, body []byte) {
+	if len(body) < 3 || body[1] != sigKeyRevocation && body[2] != sigKeyRevocation {
+		return // most are not, and need not be read now
+	}
+	s, err := parseSignature(body)
+	if err != nil || s.kind != sigKeyRevocation || len(s.issuers) == 0 || key != nil && s.by(key.primary) {
+		return
+	}
+	ring.revocations = append(ring.revocations, looseRevocation{body, s, true})
 }
 
 func (ring *Keyring) skip(k *publicKey, err error) {

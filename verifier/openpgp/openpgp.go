@@ -32,6 +32,7 @@
 //	rsa1024                an RSA key of 1024 to 2047 bits
 //	dsa1024                a DSA key of less than 2048 bits
 //
+// A signature by a subkey rests on its primary key, too, which vouches for it.
 // What SHA-1's known attacks can make is refused even where "sha1" is
 // accepted. RSA keys of less than 1024 bits are always refused.
 //
@@ -98,7 +99,7 @@ func New(cfg Config) (*Verifier, error) {
 // Weak.
 func (v *Verifier) Digest() [32]byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "gitseal openpgp keys 1\natSigning %t\n", v.rules.AtSigning)
+	fmt.Fprintf(h, "gitseal openpgp keys 2\natSigning %t\n", v.rules.AtSigning)
 	weak := slices.Clone(v.rules.Weak)
 	slices.Sort(weak)
 	for _, name := range slices.Compact(weak) {

@@ -91,7 +91,6 @@ func less(a, b *userID) bool {
 // judgeRevocations collects the revocations of the primary key: those by
 // itself, and those by keys that it has named for that.
 func (k *key) judgeRevocations() {
-	st := &k.state
 	named := k.revokers()
 	for _, s := range k.direct {
 		switch {
@@ -100,13 +99,10 @@ func (k *key) judgeRevocations() {
 			k.addRevocation(s, k.primary)
 		default:
 			for _, revoker := range named {
-				if !slices.ContainsFunc(s.issuers, func(i issuer) bool { return i.id == revoker.id }) {
-					continue
-				}
 				if other := k.index.primary(revoker.fingerprint, revoker.id); other != nil {
 					k.addRevocation(s, other.primary)
 				} else {
-					st.revokers = append(st.revokers, hexFingerprint(revoker.fingerprint))
+					k.suspect(s, revoker)
 				}
 			}
 		}
@@ -114,11 +110,22 @@ func (k *key) judgeRevocations() {
 	// Those that stand alone do not say what they revoke, other than by being
 	// right.
 	for _, revoker := range named {
-		if other := k.index.primary(revoker.fingerprint, revoker.id); other != nil {
-			for _, r := range k.index.revocations {
+		other := k.index.primary(revoker.fingerprint, revoker.id)
+		for _, r := range k.index.revocations {
+			if other != nil {
 				k.addRevocation(r.signature, other.primary)
+			} else if !r.behind {
+				k.suspect(r.signature, revoker)
 			}
 		}
+	}
+}
+
+// suspect notes that s, if it is said to be by a revoker that is not known, may
+// revoke the key.
+func (k *key) suspect(s *signature, revoker issuer) {
+	if slices.ContainsFunc(s.issuers, func(i issuer) bool { return i.id == revoker.id }) {
+		k.state.revokers = append(k.state.revokers, hexFingerprint(revoker.fingerprint))
 	}
 }
 

@@ -33,9 +33,9 @@ func (v *Verifier) chains(m *message, at time.Time) ([][]*x509.Certificate, erro
 		return chains, nil
 	}
 	intermediates := v.intermediates
-	if len(m.carried) > 0 {
+	if authentic := v.authentic(m); len(authentic) > 0 {
 		intermediates = intermediates.Clone()
-		for _, cert := range m.carried {
+		for _, cert := range authentic {
 			intermediates.AddCert(cert)
 		}
 	}
@@ -46,13 +46,59 @@ func (v *Verifier) chains(m *message, at time.Time) ([][]*x509.Certificate, erro
 		return nil, fmt.Errorf("certificate issued by %q: %w", m.leaf.Issuer, err)
 	}
 	chains = slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
-		return slices.ContainsFunc(chain[1:], v.isKeylessAuthority)
+		cerr := v.fitAuthorities(chain[1:])
+		if cerr != nil {
+			err = fmt.Errorf("certificate issued by %q: %w", m.leaf.Issuer, cerr)
+		}
+		return cerr != nil
 	})
 	if len(chains) == 0 {
-		return nil, fmt.Errorf("certificate issued by %q, which issues those of keyless signatures", m.leaf.Issuer)
+		return nil, err
 	}
 	v.seen.add(now, chains)
 	return chains, nil
+}
+
+// authentic returns those of the certificates carried that an authority signed
+// that was named, or another of them. crypto/x509 tries certificates in every
+// order, up to a hundred signatures, and with the rest these would all be by
+// keys that a stranger has chosen for being slow.
+func (v *Verifier) authentic(m *message) []*x509.Certificate {
+	if m.authentic != nil {
+		return m.authentic
+	}
+	m.authentic = []*x509.Certificate{}
+	left := slices.DeleteFunc(slices.Clone(m.carried), func(c *x509.Certificate) bool { return slices.ContainsFunc(v.named, c.Equal) })
+	for found := true; found; {
+		found = false
+		left = slices.DeleteFunc(left, func(cert *x509.Certificate) bool {
+			signed := func(by *x509.Certificate) bool {
+				return bytes.Equal(by.RawSubject, cert.RawIssuer) && cert.CheckSignatureFrom(by) == nil
+			}
+			if !slices.ContainsFunc(v.named, signed) && !slices.ContainsFunc(m.authentic, signed) {
+				return false
+			}
+			m.authentic = append(m.authentic, cert)
+			found = true
+			return true
+		})
+	}
+	return m.authentic
+}
+
+// fitAuthorities checks of the authorities of a chain what crypto/x509 does not.
+// It takes every root of version 1 for one, which has no place to say that it
+// is: whoever has such a certificate for signing could issue any.
+func (v *Verifier) fitAuthorities(chain []*x509.Certificate) error {
+	for _, cert := range chain {
+		if !cert.IsCA {
+			return fmt.Errorf("the certificate of %q is none of an authority", cert.Subject)
+		}
+		if v.isKeylessAuthority(cert) {
+			return fmt.Errorf("%q issues certificates for keyless signatures", cert.Subject)
+		}
+	}
+	return nil
 }
 
 // everChained returns chains to a root of certificates that were all valid at

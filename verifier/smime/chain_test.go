@@ -86,18 +86,18 @@ func TestAuthoritiesAreHeldToWhatTheyMayIssue(t *testing.T) {
 	wantGood(t, "intermediate named", named, p.sign(t, p.alice, form{carried: []*x509.Certificate{}}))
 }
 
-// TestCertificatesThatLeadAstray carries so many that crypto/x509 gives up, in
-// an order in which it does not get to the right one; but not when the signer's
+// TestCertificatesThatLeadAstray names so many that crypto/x509 gives up, in an
+// order in which it does not get to the right one; but not when the signer's
 // certificate began, for then they were not valid yet.
 func TestCertificatesThatLeadAstray(t *testing.T) {
 	p := newPKI(t)
-	var carried []*x509.Certificate
+	var named []*x509.Certificate
 	for range 14 {
 		decoy := issue(t, p.ca, "Issuing", p.ca.key, func(c *x509.Certificate) { isAuthority(c); c.NotBefore = days(-5) })
-		carried = append(carried, decoy.cert)
+		named = append(named, decoy.cert)
 	}
-	signature := p.sign(t, p.alice, form{carried: append(carried, p.ca.cert)})
-	wantBad(t, "", p.verifier(t, nil), signature, verifier.UntrustedCertificate, "limit")
+	v := p.verifier(t, func(cfg *smime.Config) { cfg.Intermediates = append(named, p.ca.cert) })
+	wantBad(t, "", v, p.sign(t, p.alice, form{}), verifier.UntrustedCertificate, "limit")
 }
 
 // TestNoCertificateIsJudgedByTheClock has a certificate that begins at the zero

@@ -34,6 +34,9 @@ type message struct {
 	cms     *cms.SignedData
 	leaf    *x509.Certificate
 	carried []*x509.Certificate // other certificates in it, untrusted
+	// authentic are those of carried that lead to an authority; nil until
+	// Verifier.authentic has looked.
+	authentic []*x509.Certificate
 
 	// facts are those of the verdict. Until every check has passed they are
 	// claims.
@@ -188,7 +191,7 @@ func (m *message) describe() {
 	key := fmt.Sprintf("%X", sha256.Sum256(m.leaf.Raw))
 	m.facts.Key = key
 	m.facts.Signer = verifier.Signer{Kind: verifier.X509, Key: key,
-		Identity: verifier.Identity{Subject: subject(m.leaf), Issuer: m.leaf.Issuer.String()}}
+		Identity: verifier.Identity{Subject: subject(m.leaf), Issuer: name(m.leaf.RawIssuer)}}
 	if n := len(m.leaf.EmailAddresses); n > 1 {
 		m.note("the certificate names %d e-mail addresses, of which the first stands for the signer", n)
 	}
@@ -204,5 +207,17 @@ func subject(cert *x509.Certificate) string {
 	if len(cert.EmailAddresses) > 0 && cert.EmailAddresses[0] != "" {
 		return cert.EmailAddresses[0]
 	}
-	return cert.Subject.String()
+	return name(cert.RawSubject)
+}
+
+// name writes a distinguished name that crypto/x509 has parsed, all of it, as
+// RFC 4514 has it. pkix.Name does not: it keeps the last of several common names
+// and serial numbers, and puts the rest in an order of its own, so that two
+// people can have one.
+func name(der []byte) string {
+	var parts pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(der, &parts); err != nil || len(rest) > 0 {
+		return fmt.Sprintf("#%x", der) // RFC 4514, section 2.4, for what has no other form
+	}
+	return parts.String()
 }

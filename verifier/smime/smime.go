@@ -39,8 +39,9 @@
 // Ed25519 (RFC 8419); a signer that is no authority itself, whose key usage
 // allows signatures and whose extended key usage is e-mail protection or code
 // signing, any, or not there; a chain to one of Config.Roots as crypto/x509
-// checks it (RFC 5280, section 6), all of it good at one time; no listing in a
-// revocation list. Signed attributes that are not in DER order count as signed
+// checks it (RFC 5280, section 6), all of it good at one time, with authorities
+// whose certificates say that they are, roots too; no listing in a revocation
+// list. Signed attributes that are not in DER order count as signed
 // in the order in which they stand, as openssl and gpgsm have it: smimesign wrote
 // such ones in 2020.
 //
@@ -167,7 +168,7 @@ func (v *Verifier) Digest() [32]byte { return v.digest }
 // order, so that neither order nor repetition matters.
 func digest(cfg *Config) [32]byte {
 	h := sha256.New()
-	h.Write([]byte("gitseal smime 1\n"))
+	h.Write([]byte("gitseal smime 2\n"))
 	set := func(n int, member func(i int) [32]byte) {
 		all := make([][32]byte, n)
 		for i := range all {

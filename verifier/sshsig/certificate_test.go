@@ -54,6 +54,8 @@ func TestVerifyCertificate(t *testing.T) {
 			"x@b", verifier.Verified, ""},
 		{"excluded first", "*,!x@a cert-authority", func(c *ssh.Certificate) { c.ValidPrincipals = []string{"x@a", "x@b"} },
 			"x@b", verifier.Verified, ""},
+		{"principal of two lines", "*@example.com cert-authority", func(c *ssh.Certificate) { c.ValidPrincipals = []string{"x\nalice@example.com"} },
+			"", verifier.IdentityNotAllowed, "names nobody whom the line"},
 		{"no principals", "* cert-authority", func(c *ssh.Certificate) { c.ValidPrincipals = nil }, "", verifier.IdentityNotAllowed, "names nobody"},
 		{"host", "* cert-authority", func(c *ssh.Certificate) { c.CertType = ssh.HostCert }, "", verifier.IdentityNotAllowed, "a host's"},
 		{"line without cert-authority", "*", nil, "", verifier.IdentityNotAllowed, "no line"},
@@ -120,7 +122,10 @@ func TestVerifyTellsKeysFromCertificates(t *testing.T) {
 	cert := certify(t, ca, key, nil)
 	v := newVerifier(t, line("*", "", key.PublicKey()), nil)
 	_, err := v.Verify(payload, recipe{key: key, cert: cert}.make(t, payload))
-	wantClass(t, err, verifier.IdentityNotAllowed, `certificate "alice's key" (serial 5) by authority `+ssh.FingerprintSHA256(ca.PublicKey()))
+	kerr := wantClass(t, err, verifier.IdentityNotAllowed, `certificate "alice's key" (serial 5) by authority `+ssh.FingerprintSHA256(ca.PublicKey()))
+	if kerr.Unlisted {
+		t.Error("a certificate is taken for its key")
+	}
 	v = newVerifier(t, line("*", "cert-authority", key.PublicKey()), nil)
 	_, err = v.Verify(payload, recipe{key: key}.make(t, payload))
 	wantClass(t, err, verifier.IdentityNotAllowed, "no line")

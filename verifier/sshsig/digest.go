@@ -13,7 +13,7 @@ import (
 // revoked, and the other settings. The order of files and lines of different
 // keys, comments and white space do not change it.
 func (v *Verifier) Digest() [32]byte {
-	b := []byte("gitseal sshsig 1\n")
+	b := []byte("gitseal sshsig 2\n")
 	b = appendString(b, v.namespace)
 	for _, flag := range []bool{v.atSigning, v.weak[weakRSA], v.weak[weakSHA1], v.nobody} {
 		b = appendBool(b, flag)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
+	"unicode"
 
 	"gitseal/verifier"
 )
@@ -14,7 +16,7 @@ import (
 // all that is wrong.
 func (v *Verifier) identify(s *signature, claimed time.Time) (signer string, denied error) {
 	if v.nobody {
-		return "", &failure{verifier.UnknownKey, fmt.Errorf("key %s: there are no allowed signers to look for it in", s.key.fingerprint())}
+		return "", &failure{verifier.UnknownKey, s.unlisted(fmt.Errorf("key %s: there are no allowed signers to look for it in", s.key.fingerprint()))}
 	}
 	lines := v.lines(s)
 	if len(lines) == 0 {
@@ -55,9 +57,23 @@ func (v *Verifier) nobodyAllows(s *signature) error {
 		what += ", " + s.cert.String()
 	}
 	if v.skipped > 0 {
-		return fmt.Errorf("%s: no line of the allowed signers names it; %d could not be read", what, v.skipped)
+		return s.unlisted(fmt.Errorf("%s: no line of the allowed signers names it; %d could not be read", what, v.skipped))
 	}
-	return fmt.Errorf("%s: no line of the allowed signers names it", what)
+	return s.unlisted(fmt.Errorf("%s: no line of the allowed signers names it", what))
+}
+
+// An unlistedError is a key that nobody named.
+type unlistedError struct{ error }
+
+func (e unlistedError) Unwrap() error { return e.error }
+
+// unlisted returns the error for a key that nobody named, which another may
+// name. A certificate is not a key's own word for whom it is to speak.
+func (s *signature) unlisted(err error) error {
+	if s.cert != nil {
+		return err
+	}
+	return unlistedError{err}
 }
 
 // allows returns who made a signature by the line's key, or with a certificate
@@ -79,11 +95,13 @@ func (a *allowed) allows(s *signature, namespace string) (name string, err error
 }
 
 // certified returns the first principal of a certificate that the line allows,
-// in the order of the line's patterns, as ssh-keygen finds it; "" for none.
+// in the order of the line's patterns, as ssh-keygen finds it; "" for none. A
+// name with a control character is nobody's: ssh-keygen writes names in lines,
+// and where there is one too many, git does not know the signer.
 func (a *allowed) certified(c *certificate) string {
 	for _, p := range a.principals {
 		for _, name := range c.principals {
-			if !p.exclude && match(p.text, name) && a.principals.match(name) {
+			if !p.exclude && match(p.text, name) && a.principals.match(name) && !strings.ContainsFunc(name, unicode.IsControl) {
 				return name
 			}
 		}

@@ -20,6 +20,9 @@ func TestVerifyWithoutAllowedSigners(t *testing.T) {
 	if want := (verifier.Signer{Kind: verifier.SSH, Key: ssh.FingerprintSHA256(key.PublicKey())}); kerr.Valid == nil || kerr.Valid.Signer != want {
 		t.Errorf("Valid = %+v, want a signer %+v", kerr.Valid, want)
 	}
+	if !kerr.Unlisted {
+		t.Error("a key that was looked for nowhere is not unlisted")
+	}
 	_, err = v.Verify([]byte("x"), recipe{key: key}.make(t, payload))
 	wantClass(t, err, verifier.BadSignature, "")
 }
@@ -31,6 +34,9 @@ func TestVerifyKeyThatNoLineNames(t *testing.T) {
 		kerr := wantClass(t, err, verifier.IdentityNotAllowed, "no line of the allowed signers names it")
 		if want := (verifier.Signer{Kind: verifier.SSH, Key: ssh.FingerprintSHA256(key.PublicKey())}); kerr.Valid == nil || kerr.Valid.Signer != want {
 			t.Errorf("Valid = %+v, want a signer %+v", kerr.Valid, want)
+		}
+		if !kerr.Unlisted {
+			t.Error("a key that no line names is not unlisted")
 		}
 	}
 }
@@ -125,6 +131,9 @@ func TestVerifyNamespacesOfLine(t *testing.T) {
 		kerr := wantClass(t, err, verifier.IdentityNotAllowed, `of "alice" is not allowed in namespace "git"`)
 		if kerr.Valid == nil || kerr.Valid.Signer.Identity.Subject != "" {
 			t.Errorf("%s: Valid = %+v, want one without an identity", namespaces, kerr.Valid)
+		}
+		if kerr.Unlisted {
+			t.Errorf("%s: a key that a line names is unlisted", namespaces)
 		}
 	}
 }

@@ -113,6 +113,7 @@ func New(cfg Config) (*Verifier, error) {
 //   - ExpiredKey: a line allows the key, or the certificate, at other times.
 //   - IdentityNotAllowed: no line allows the key, or not for this namespace,
 //     or its certificate not for this. The Identity of Valid is empty then.
+//     Unlisted tells that no line is for the key, which carries no certificate.
 func (v *Verifier) Verify(payload, signature []byte) (*verifier.KeyResult, error) {
 	result := &verifier.KeyResult{Signer: verifier.Signer{Kind: verifier.SSH}, Claimed: claimedTime(payload)}
 
@@ -154,6 +155,7 @@ func refuse(usual verifier.Class, err error, claims, valid *verifier.KeyResult) 
 	if f := (*failure)(nil); errors.As(err, &f) {
 		kerr.Class = f.class
 	}
+	kerr.Unlisted = errors.As(err, new(unlistedError))
 	kerr.Unverified.Signer.Identity = verifier.Identity{}
 	kerr.Unverified.Notes = slices.Clone(claims.Notes)
 	return kerr
