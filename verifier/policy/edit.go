@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"gitseal/verifier"
 )
 
 // ErrPresent is the error of Allow for an entry that the policy has already.
@@ -18,10 +16,12 @@ var ErrPresent = errors.New("already in the policy")
 // text that was there stays as it is, byte for byte. Empty data is a file that
 // does not exist yet.
 //
-// If e.Name is empty it is made from the subject, such that it is unique;
-// e.Line is ignored. The error for an entry that names its signer, and has its
-// window, as one that is there does wraps ErrPresent; other entries that cover
-// it are no reason to refuse (see Lint).
+// If e.Name is empty it is made from the subject, an address or a key, such
+// that it is unique; e.Line is ignored. The fingerprint of an OpenPGP key may
+// have spaces, as gpg prints it, or begin with 0x; it is written without. The
+// error for an entry whose signer, or all of whose keys, an entry that is there
+// names for the same window wraps ErrPresent; other entries that cover it are no
+// reason to refuse (see Lint).
 func Allow(data []byte, e Entry) ([]byte, error) {
 	added := &entry{Entry: e.clone()}
 	out, err := allow(data, added)
@@ -43,6 +43,11 @@ func allow(data []byte, e *entry) ([]byte, error) {
 	for i, w := range e.Compromised {
 		e.Compromised[i] = w.utc()
 	}
+	for i, s := range e.OpenPGP {
+		if key, err := openPGPKey(unspaced(s)); err == nil {
+			e.OpenPGP[i] = key
+		}
+	}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
@@ -58,7 +63,7 @@ func allow(data []byte, e *entry) ([]byte, error) {
 		return nil, err
 	}
 	for _, other := range p.entries {
-		if other.Window == e.Window && slices.Equal(other.aliases(), e.aliases()) {
+		if other.Window == e.Window && e.isIn(other.aliases()) {
 			return nil, fmt.Errorf("[%s] in line %d: %w", other.header(), other.Line, ErrPresent)
 		}
 		if other.Name == e.Name {
@@ -97,57 +102,20 @@ func eolOf(data []byte) string {
 	return "\n"
 }
 
-// freeName makes the name of an entry from its subject: what stands before
-// the @ of an address, or the end of a URI's path. A number makes it unique.
-func (p *Policy) freeName(subject string) string {
-	_, path, isURI := strings.Cut(subject, "://")
-	parts := []string{subject}
-	switch local, domain, isAddress := strings.Cut(subject, "@"); {
-	case isURI:
-		path, _, _ = strings.Cut(path, "@") // the ref of a workflow
-		parts = strings.Split(path, "/")
-		slices.Reverse(parts)
-		parts[0], _, _ = strings.Cut(parts[0], ".") // the extension of its file
-	case isAddress:
-		parts = []string{local, domain}
-	}
-	base := "identity"
-	for _, part := range parts {
-		if words := strings.FieldsFunc(strings.ToLower(part), notInName); len(words) > 0 {
-			base = strings.Join(words, "-")
-			break
-		}
-	}
-	name := base
-	taken := func(e *entry) bool { return e.Name == name }
-	for i := 2; slices.ContainsFunc(p.entries, taken); i++ {
-		name = fmt.Sprintf("%s-%d", base, i)
-	}
-	return name
-}
-
-// calling returns what an entry may be called after.
-func (e *entry) calling() string {
-	switch {
-	case e.Subject+e.SubjectPattern+e.SSHPrincipal != "":
-		return e.Subject + e.SubjectPattern + e.SSHPrincipal
-	case len(e.Emails) > 0:
-		return e.Emails[0]
-	}
-	return string(e.Kind()) + "@" // as the local part of an address
-}
-
-// notInName reports whether freeName leaves r out of names.
-func notInName(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+// isIn reports whether e knows its signer by nothing but what is in a list.
+func (e *entry) isIn(list []alias) bool {
+	return !slices.ContainsFunc(e.aliases(), func(a alias) bool { return !slices.Contains(list, a) })
 }
 
 // A Match says which entries Remove removes: those that agree with every field
-// that is set. Name or Subject has to be.
+// that is set. Name, Subject or Key has to be.
 type Match struct {
 	Name    string
 	Subject string // the entry's subject, the text of its pattern, its principal, or one of its keys
 	Issuer  string // the entry's Issuer or X509Issuer
+	// Key is one of the entry's keys: an OpenPGP fingerprint, as Allow takes
+	// it, or an SSH key or its fingerprint.
+	Key string
 }
 
 // A Removal is what Remove did.
@@ -167,8 +135,11 @@ type Removal struct {
 // refused: what is to become of the rule only people can say. To shut somebody
 // out at once, until and compromised do without.
 func Remove(data []byte, m Match) (*Removal, error) {
-	if m.Name == "" && m.Subject == "" {
-		return nil, errors.New("removing from the policy: neither a name nor a subject is given")
+	if m.Name == "" && m.Subject == "" && m.Key == "" {
+		return nil, errors.New("removing from the policy: neither a name nor a subject nor a key is given")
+	}
+	if _, err := typedKey(m.Key); m.Key != "" && err != nil {
+		return nil, fmt.Errorf("removing from the policy: %w", err)
 	}
 	if len(data) == 0 {
 		return new(Removal), nil
@@ -211,22 +182,24 @@ func Remove(data []byte, m Match) (*Removal, error) {
 // matches reports whether an entry is to be removed.
 func (m Match) matches(e *entry) bool {
 	return (m.Name == "" || m.Name == e.Name) &&
-		(m.Subject == "" || m.Subject == e.Subject+e.SubjectPattern+e.SSHPrincipal || m.isKey(e)) &&
-		(m.Issuer == "" || m.Issuer == e.issuer())
+		(m.Subject == "" || m.Subject == e.Subject+e.SubjectPattern+e.SSHPrincipal || e.hasKey(m.Subject)) &&
+		(m.Issuer == "" || m.Issuer == e.issuer()) &&
+		(m.Key == "" || e.hasKey(m.Key))
 }
 
-// isKey reports whether the subject that is to go is a key of the entry.
-func (m Match) isKey(e *entry) bool {
-	key, err := sshKey(m.Subject)
-	if e.Kind() == verifier.OpenPGP {
-		key, err = openPGPKey(m.Subject)
-	}
+// hasKey reports whether a key, as people type it, is one of the entry's.
+func (e *entry) hasKey(s string) bool {
+	key, err := typedKey(s)
 	return err == nil && slices.Contains(e.keys, key)
 }
 
-// allowedBy reports whether an entry is for the subject that is to go.
+// allowedBy reports whether an entry is for the subject or the key that is to
+// go.
 func (m Match) allowedBy(e *entry) bool {
-	return m.Subject != "" && (e.matches(m.Subject) || e.SSHPrincipal == m.Subject || m.isKey(e)) && (m.Issuer == "" || m.Issuer == e.issuer())
+	if m.Key != "" && e.hasKey(m.Key) {
+		return true
+	}
+	return m.Subject != "" && (e.matches(m.Subject) || e.SSHPrincipal == m.Subject || e.hasKey(m.Subject)) && (m.Issuer == "" || m.Issuer == e.issuer())
 }
 
 // mayAllow reports whether e is for a signer that other is for by exact name.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gitseal/verifier"
 )
 
 var alice = Entry{Subject: "alice@example.org", Issuer: issuer}
@@ -113,6 +115,30 @@ func TestAllowIsIdempotent(t *testing.T) {
 	}
 }
 
+func TestAllowFindsKeysThatAreThere(t *testing.T) {
+	const data = "version = 1\n[identity.bob]\nopenpgp = [\"" + fprAlice + "\", \"" + fprForge + "\"]\n[identity.carol]\nssh = \"" + sshKeyText + " carol@laptop\"\n"
+	until := Window{Until: date(2026, 1, 1)}
+	for _, tt := range []struct {
+		name    string
+		e       Entry
+		present bool
+	}{
+		{"one of two", Entry{OpenPGP: []string{strings.ToLower(fprForge)}}, true},
+		{"both, in another order", Entry{OpenPGP: []string{fprForge, fprAlice}}, true},
+		{"with spaces", Entry{OpenPGP: []string{fprAlice[:20] + "  " + fprAlice[20:]}}, true},
+		{"by another name", Entry{Name: "x", SSH: []string{sshKeyText}}, true},
+		{"fingerprint of a key", Entry{SSH: []string{sshFingerprint}}, true},
+		{"another comment", Entry{SSH: []string{sshKeyText + " x"}}, true},
+		{"another window", Entry{SSH: []string{sshFingerprint}, Window: until}, false},
+		{"another key", Entry{OpenPGP: []string{strings.Repeat("A", 40)}}, false},
+	} {
+		out, err := Allow([]byte(data), tt.e)
+		if errors.Is(err, ErrPresent) != tt.present || !tt.present && err != nil || (out == nil) != tt.present {
+			t.Errorf("%s: Allow = %q, %v", tt.name, out, err)
+		}
+	}
+}
+
 func TestAllowRefuses(t *testing.T) {
 	const text = "version = 1\n[identity.bob]\nsubject = \"bob@example.com\"\nissuer = \"i\"\n"
 	for _, tt := range []struct {
@@ -149,10 +175,15 @@ func TestAllowTakesEveryWay(t *testing.T) {
 		name string
 		want string // under the header
 	}{
-		{Entry{OpenPGP: []string{strings.ToLower(fprAlice)}, Role: Forge}, "openpgp", `openpgp = "` + fprAlice + "\"\nkind = \"forge\"\n"},
+		{Entry{OpenPGP: []string{strings.ToLower(fprAlice)}, Role: Forge}, "openpgp-01234567", `openpgp = "` + fprAlice + "\"\nkind = \"forge\"\n"},
 		{Entry{OpenPGP: []string{fprAlice, fprForge}, Emails: []string{"Alice@example.com", "a@example.com"}}, "alice",
 			`openpgp = ["` + fprAlice + `", "` + fprForge + "\"]\nemail = [\"Alice@example.com\", \"a@example.com\"]\n"},
-		{Entry{SSH: []string{sshKeyText}}, "ssh", `ssh = "` + sshKeyText + "\"\n"},
+		{Entry{OpenPGP: []string{"0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567"}}, "openpgp-01234567", `openpgp = "` + fprAlice + "\"\n"},
+		{Entry{OpenPGP: []string{"0x" + fprAlice}}, "openpgp-01234567", `openpgp = "` + fprAlice + "\"\n"},
+		{Entry{Name: "me", OpenPGP: []string{fprAlice}}, "me", `openpgp = "` + fprAlice + "\"\n"},
+		{Entry{SSH: []string{sshKeyText}}, "ssh-zkaslgjf", `ssh = "` + sshKeyText + "\"\n"},
+		{Entry{SSH: []string{sshKeyText + " carol@laptop"}}, "ssh-zkaslgjf", `ssh = "` + sshKeyText + "\"\n"},
+		{Entry{SSH: []string{"SHA256:+/A+" + sshFingerprint[11:]}}, "ssh-algjfiuh", `ssh = "SHA256:+/A+` + sshFingerprint[11:] + "\"\n"},
 		{Entry{SSHPrincipal: "carol@example.com"}, "carol", "ssh-principal = \"carol@example.com\"\n"},
 		{Entry{X509Issuer: "CN=CA", SubjectPattern: "*@example.com"}, "example-com", "subject-pattern = \"*@example.com\"\nx509-issuer = \"CN=CA\"\n"},
 	} {
@@ -178,6 +209,7 @@ func TestAllowRefusesWhatTheWholeForbids(t *testing.T) {
 		e          Entry
 		want       string
 	}{
+		{"OpenPGP key id with 0x", people, Entry{OpenPGP: []string{"0x" + fprAlice[24:]}}, `openpgp "0x` + fprAlice[24:] + `" is not the fingerprint`},
 		{"one key of two is there", people, Entry{OpenPGP: []string{strings.Repeat("B", 40), fprAlice}}, "the same key " + fprAlice + " and window as [identity.bob] in line 5"},
 		{"address that makes one of two", two, Entry{SSHPrincipal: "x", Emails: []string{"alice@example.com", "carol@example.com"}}, "threshold 2 is never met"},
 		{"unknown kind", people, Entry{SSHPrincipal: "x", Role: "robot"}, `kind "robot" is not human, bot or forge`},
@@ -227,6 +259,16 @@ func TestRemoveByKeyOrPrincipal(t *testing.T) {
 		{Match{Subject: "dave@example.com", Issuer: "CN=CA"}, "dave", ""},
 		{Match{Subject: "dave@example.com", Issuer: "CN=other"}, "", ""},
 		{Match{Subject: "x@staff.example.com"}, "", "staff"},
+		{Match{Key: strings.ToLower(fprAlice)}, "bob bob-2", ""},
+		{Match{Key: "0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567"}, "bob bob-2", ""},
+		{Match{Subject: "0X" + fprAlice}, "bob bob-2", ""},
+		{Match{Key: fprForge}, "bob-2", "bob"},
+		{Match{Key: fprAlice, Name: "bob"}, "bob", "bob-2"},
+		{Match{Key: fprAlice, Name: "dave"}, "", "bob bob-2"},
+		{Match{Key: fprAlice, Subject: "carol@example.com"}, "", "bob carol bob-2"},
+		{Match{Key: sshFingerprint}, "carol-key", ""},
+		{Match{Key: sshKeyText + " carol@laptop"}, "carol-key", ""},
+		{Match{Key: strings.Repeat("A", 40)}, "", ""},
 	} {
 		got, err := Remove([]byte(data), tt.m)
 		if err != nil {
@@ -383,8 +425,10 @@ func TestRemoveRefuses(t *testing.T) {
 		m    Match
 		want string
 	}{
-		{garden, Match{}, "neither a name nor a subject"},
-		{garden, Match{Issuer: "i"}, "neither a name nor a subject"},
+		{garden, Match{}, "neither a name nor a subject nor a key"},
+		{garden, Match{Issuer: "i"}, "neither a name nor a subject nor a key"},
+		{garden, Match{Key: fprAlice[24:]}, `removing from the policy: "89ABCDEF01234567" is neither an OpenPGP fingerprint nor an SSH key or its fingerprint`},
+		{garden, Match{Name: "one", Key: "one@example.com"}, `"one@example.com" is neither`},
 		{"version = 2", Match{Name: "a"}, "removing from the policy: line 1: version"},
 	} {
 		if got, err := Remove([]byte(tt.data), tt.m); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -496,6 +540,39 @@ func FuzzAllow(f *testing.F) {
 		}
 		if !bytes.Equal(removal.Text, data) {
 			t.Errorf("Remove after Allow = %q, want %q", removal.Text, data)
+		}
+	})
+}
+
+func FuzzAllowKey(f *testing.F) {
+	f.Add([]byte(""), fprAlice, false)
+	f.Add([]byte(sample), "0x0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567", false)
+	f.Add([]byte(wholeSample), strings.Repeat("A1", 32), false)
+	f.Add([]byte("version = 1"), sshFingerprint, true)
+	f.Add([]byte("version = 1\r\n"), sshKeyText+" a \"comment\" # of words", true)
+	f.Fuzz(func(t *testing.T, data []byte, key string, ssh bool) {
+		e, kind := Entry{OpenPGP: []string{key}}, verifier.OpenPGP
+		if ssh {
+			e, kind = Entry{SSH: []string{key}}, verifier.SSH
+		}
+		out, err := Allow(data, e)
+		if err != nil {
+			return
+		}
+		p := mustParse(t, string(out))
+		got := p.entries[len(p.entries)-1]
+		if name, err := p.Identify(Signature{Signer: verifier.Signer{Kind: kind, Key: got.keys[0]}}); err != nil || !strings.HasPrefix(got.Name, string(kind)+"-") && name != got.Name {
+			t.Errorf("the key of %+v is allowed by %q, %v", got.Entry, name, err)
+		}
+		if _, err := Allow(out, e); !errors.Is(err, ErrPresent) {
+			t.Errorf("Allow again = %v, want %v", err, ErrPresent)
+		}
+		if len(data) == 0 {
+			data = []byte("version = 1\n")
+		}
+		removal, err := Remove(out, Match{Name: got.Name, Key: key})
+		if err != nil || !bytes.Equal(removal.Text, data) {
+			t.Errorf("Remove after Allow = %+v, %v, want %q", removal, err, data)
 		}
 	})
 }

@@ -17,7 +17,8 @@ type baseline struct {
 }
 
 // Baseline returns the ids of the objects after which history is judged: what
-// these reach, and they themselves, is exempt.
+// these reach, and they themselves, is exempt, and so are the tags of such
+// commits.
 func (p *Policy) Baseline() []string { return slices.Clone(p.baseline.after) }
 
 // BaselineReason returns why what is before the baseline is exempt; it may be
@@ -31,7 +32,7 @@ func (b *baseline) set(key string, value *unstable.Node) (err error) {
 	case "reason":
 		b.reason, err = readReason(key, value)
 	default:
-		err = fmt.Errorf("unknown key %s: of the baseline this version of gitseal knows after and reason", key)
+		err = unknownKey(key, "of the baseline ", "after", "reason")
 	}
 	return err
 }
@@ -84,7 +85,7 @@ func (x *exempt) set(key string, value *unstable.Node) (err error) {
 	case "until":
 		x.Until, err = readTime(key, value)
 	default:
-		err = fmt.Errorf("unknown key %s: of an exemption this version of gitseal knows object, reason and until", key)
+		err = unknownKey(key, "of an exemption ", "object", "reason", "until")
 	}
 	return err
 }

@@ -30,7 +30,7 @@ type Entry struct {
 	SubjectPattern string
 	Issuer         string
 	OpenPGP        []string // fingerprints of primary keys, in upper case hexadecimal
-	SSH            []string // fingerprints, "SHA256:…", or public keys, "ssh-ed25519 AAAA…"
+	SSH            []string // fingerprints, "SHA256:…", or public keys, "ssh-ed25519 AAAA…", without their comments
 	SSHPrincipal   string   // the exact name that the allowed signers in force give
 	X509Issuer     string   // the exact distinguished name of a certificate's authority
 	Role           string   // Human, Bot or Forge; to Allow, empty is Human
@@ -257,8 +257,8 @@ func (e *entry) set(key string, value *unstable.Node) (err error) {
 	case "compromised":
 		e.Compromised, err = readWindows(key, value)
 	default:
-		err = fmt.Errorf("unknown key %s: of an identity this version of gitseal knows subject, subject-pattern, issuer, "+
-			"openpgp, ssh, ssh-principal, x509-issuer, kind, email, from, until and compromised", key)
+		err = unknownKey(key, "of an identity ", "subject", "subject-pattern", "issuer",
+			"openpgp", "ssh", "ssh-principal", "x509-issuer", "kind", "email", "from", "until", "compromised")
 	}
 	return err
 }

@@ -22,11 +22,12 @@ func (e *entry) setKeys() error {
 		e.OpenPGP[i] = key
 		e.keys = append(e.keys, key)
 	}
-	for _, s := range e.SSH {
+	for i, s := range e.SSH {
 		key, err := sshKey(s)
 		if err != nil {
 			return err
 		}
+		e.SSH[i] = withoutComment(s)
 		e.keys = append(e.keys, key)
 	}
 	return nil
@@ -36,10 +37,43 @@ func (e *entry) setKeys() error {
 // has it. Key ids are refused, long ones too: other keys with the same are
 // made in minutes, or in days.
 func openPGPKey(s string) (string, error) {
-	if _, err := hex.DecodeString(s); err != nil || len(s) != 40 && len(s) != 64 {
-		return "", fmt.Errorf("openpgp %q is not the fingerprint of a primary key, of 40 or 64 hexadecimal digits without spaces", s)
+	if isFingerprint(s) {
+		return strings.ToUpper(s), nil
 	}
-	return strings.ToUpper(s), nil
+	if plain := unspaced(s); isFingerprint(plain) {
+		return "", fmt.Errorf("openpgp %q has to be without spaces and 0x: %q", s, strings.ToUpper(plain))
+	}
+	return "", fmt.Errorf("openpgp %q is not the fingerprint of a primary key, of 40 or 64 hexadecimal digits without spaces", s)
+}
+
+// isFingerprint reports whether s is as long as the fingerprint of a key of
+// version 4 or 6 (RFC 9580, section 5.5.4), in hexadecimal.
+func isFingerprint(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil && (len(s) == 40 || len(s) == 64)
+}
+
+// unspaced returns a fingerprint without what tools put there for people:
+// spaces, and 0x before it.
+func unspaced(s string) string {
+	s = strings.ReplaceAll(s, " ", "")
+	if len(s) > 2 && strings.EqualFold(s[:2], "0x") {
+		return s[2:]
+	}
+	return s
+}
+
+// typedKey returns the fingerprint of a key as people type it: an OpenPGP
+// fingerprint, with or without spaces, or an SSH key or its fingerprint. No key
+// of one kind has a fingerprint that one of the other could have.
+func typedKey(s string) (string, error) {
+	if key, err := openPGPKey(unspaced(s)); err == nil {
+		return key, nil
+	}
+	if key, err := sshKey(s); err == nil {
+		return key, nil
+	}
+	return "", fmt.Errorf("%q is neither an OpenPGP fingerprint nor an SSH key or its fingerprint", s)
 }
 
 // sshPrefix begins an SSH key's fingerprint.
@@ -47,7 +81,9 @@ const sshPrefix = "SHA256:"
 
 // sshKey returns the fingerprint of an SSH key as verifier.Signer.Key has it,
 // from a fingerprint or from the key itself: its type and the base64 of
-// string type, then the other fields as strings (RFC 4253, section 6.6).
+// string type, then the other fields as strings (RFC 4253, section 6.6). After
+// another space there may be a comment, as ssh-keygen writes it into its files;
+// anybody can, so it says nothing.
 func sshKey(s string) (string, error) {
 	if digest, ok := strings.CutPrefix(s, sshPrefix); ok {
 		sum, err := base64.RawStdEncoding.Strict().DecodeString(digest)
@@ -57,19 +93,33 @@ func sshKey(s string) (string, error) {
 		}
 		return s, nil
 	}
-	algorithm, encoded, ok := strings.Cut(s, " ")
+	algorithm, rest, ok := strings.Cut(s, " ")
 	if !ok {
 		return "", fmt.Errorf(`ssh %q is neither a fingerprint, "SHA256:…", nor a public key, "ssh-ed25519 AAAA…"`, s)
 	}
+	encoded, comment, _ := strings.Cut(rest, " ")
+	if err := checkShown("the comment of an SSH key", comment); err != nil {
+		return "", err
+	}
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || base64.StdEncoding.EncodeToString(blob) != encoded {
-		return "", fmt.Errorf("ssh %q is not a type, one space and base64, without a comment", s)
+		return "", fmt.Errorf("ssh %q is not a type, one space and base64", s)
 	}
 	if err := checkSSHKey(algorithm, blob); err != nil {
 		return "", fmt.Errorf("ssh %q: %w", s, err)
 	}
 	sum := sha256.Sum256(blob)
 	return sshPrefix + base64.RawStdEncoding.EncodeToString(sum[:]), nil
+}
+
+// withoutComment returns an SSH key, or its fingerprint, without a comment.
+func withoutComment(s string) string {
+	algorithm, rest, ok := strings.Cut(s, " ")
+	if !ok {
+		return s
+	}
+	encoded, _, _ := strings.Cut(rest, " ")
+	return algorithm + " " + encoded
 }
 
 // checkSSHKey reports whether blob cannot be a public key of that type. What

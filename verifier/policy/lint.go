@@ -32,11 +32,11 @@ func (w Warning) String() string {
 }
 
 // Lint returns what may be a mistake in a policy at a time, in the order of
-// the file: entries that allow nobody any more, or never did, patterns that
-// match more or less than was likely meant, what another entry or rule makes
-// needless, or that is easily taken for another, rules that nobody can satisfy
-// or that never apply, exemptions that are over, and algorithms that no format
-// knows.
+// the file: entries that allow nobody any more, or never did, subjects that are
+// patterns or keys, patterns that match more or less than was likely meant, what
+// another entry or rule makes needless, or that is easily taken for another,
+// rules that nobody can satisfy or that never apply, exemptions that are over,
+// and algorithms that no format knows.
 func Lint(p *Policy, at time.Time) []Warning {
 	var warnings []Warning
 	for _, name := range p.weak {
@@ -83,13 +83,14 @@ func (e *entry) shown(key string) string {
 // sameSigner reports whether two entries name one signer, for two windows.
 func (e *entry) sameSigner(o *entry) bool { return slices.Equal(e.aliases(), o.aliases()) }
 
-// LintUsed returns the entries that no signature used, of those that an audit
-// saw: used holds their names. They may have outlived their purpose.
+// LintUsed returns the entries that no good signature used, of those that an
+// audit saw: used holds the names of the others. They may have outlived their
+// purpose, or their keys.
 func LintUsed(p *Policy, used map[string]bool) []Warning {
 	var warnings []Warning
 	for _, e := range p.entries {
 		if !used[e.Name] {
-			warnings = append(warnings, Warning{e.Line, e.Name, "nothing that was examined is signed by it", "identity"})
+			warnings = append(warnings, Warning{e.Line, e.Name, "no good signature used it", "identity"})
 		}
 	}
 	return warnings
@@ -101,6 +102,12 @@ func (p *Policy) lintEntry(e *entry, at time.Time) []string {
 	warn := func(format string, args ...any) { texts = append(texts, fmt.Sprintf(format, args...)) }
 	if e.Window.expired(at) {
 		warn("expired at %s: only signatures from before are allowed", formatTime(e.Window.Until))
+	}
+	if text := mistaken(e.Subject); text != "" {
+		warn("subject %q %s", e.Subject, text)
+	}
+	if likeKey(e.SSHPrincipal) {
+		warn("ssh-principal %q is a key, and keys are named by openpgp or ssh", e.SSHPrincipal)
 	}
 	if text := broad(e.SubjectPattern); text != "" {
 		warn("subject-pattern %q %s", e.SubjectPattern, text)
@@ -150,6 +157,26 @@ func (e *entry) covers(other *entry) bool {
 	// A pattern that matches the text of another matches what that matches:
 	// only its stars can have matched the other's stars.
 	return e.pattern.Match(other.Subject + other.SubjectPattern)
+}
+
+// mistaken returns what was likely meant by a subject that few could have, and
+// "" for others and for no subject.
+func mistaken(subject string) string {
+	switch {
+	case strings.Contains(subject, "*"):
+		return "has a *, which subject takes literally; subject-pattern takes patterns"
+	case likeKey(subject):
+		return "is a key, and keys are named by openpgp or ssh"
+	}
+	return ""
+}
+
+// likeKey reports whether a name is as long as the fingerprint of a key, or
+// begins as an SSH key or its fingerprint does.
+func likeKey(s string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(s, prefix) }
+	return isFingerprint(unspaced(s)) || begins(sshPrefix) ||
+		strings.Contains(s, " ") && slices.ContainsFunc([]string{"ssh-", "sk-ssh-", "ecdsa-sha2-", "sk-ecdsa-sha2-"}, begins)
 }
 
 // broad returns what is wrong with a pattern of which others can choose more

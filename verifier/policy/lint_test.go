@@ -50,6 +50,41 @@ func TestLintBroadPatterns(t *testing.T) {
 	}
 }
 
+func TestLintMistakenSubjects(t *testing.T) {
+	const star, key = " has a *, which subject takes literally; subject-pattern takes patterns", " is a key, and keys are named by openpgp or ssh"
+	for subject, want := range map[string]string{
+		"*@example.com":                    star,
+		"https://forge.example.com/acme/*": star,
+		fprAlice:                           key,
+		strings.ToLower(fprAlice):          key,
+		strings.Repeat("a1", 32):           key,
+		"0x" + fprAlice:                    key,
+		"0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567": key,
+		sshFingerprint:                    key,
+		sshKeyText:                        key,
+		"ecdsa-sha2-nistp256 AAAA":        key,
+		"sk-ssh-ed25519@openssh.com AAAA": key,
+		fprAlice[1:]:                      "",
+		"G" + fprAlice[1:]:                "",
+		"sha256:x":                        "",
+		"ssh-admin@example.com":           "",
+		"ssh-deploy":                      "",
+		"alice":                           "",
+	} {
+		for _, tt := range []struct{ key, data, want string }{
+			{"subject", "subject = \"" + subject + "\"\nissuer = \"i\"", want},
+			{"subject", "subject = \"" + subject + "\"\nx509-issuer = \"i\"", want},
+			// The allowed signers may call somebody "*@example.com".
+			{"ssh-principal", "ssh-principal = \"" + subject + "\"", strings.TrimPrefix(want, star)},
+		} {
+			got := Lint(mustParse(t, "version = 1\n[identity.a]\n"+tt.data), date(2026, 1, 1))
+			if text := tt.key + ` "` + subject + `"` + tt.want; tt.want == "" && len(got) != 0 || tt.want != "" && (len(got) != 1 || got[0].Text != text) {
+				t.Errorf("%s: Lint = %v, want %q", tt.data, got, tt.want)
+			}
+		}
+	}
+}
+
 func TestLintNeedlessEntries(t *testing.T) {
 	const subject, pattern = "subject = \"alice@example.com\"\n", "subject-pattern = \"*@example.com\"\n"
 	const from, until = "from = 2026-03-01T00:00:00Z\n", "until = 2026-06-01T00:00:00Z\n"
@@ -68,7 +103,6 @@ func TestLintNeedlessEntries(t *testing.T) {
 		{"overlapping windows", []string{subject + from, subject + until}, ""},
 		{"there to refuse", []string{subject + "compromised = {from = 2026-01-01T00:00:00Z}", pattern}, ""},
 		{"beside one that refuses", []string{subject, pattern + "compromised = {from = 2026-01-01T00:00:00Z}"}, "a"},
-		{"literal star", []string{"subject = \"*@example.com\"\n", subject}, ""},
 	} {
 		var got []string
 		for _, w := range Lint(identities(t, tt.texts...), date(2026, 1, 1)) {

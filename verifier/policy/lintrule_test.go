@@ -148,7 +148,7 @@ func TestLintIsInTheOrderOfTheFile(t *testing.T) {
 func TestLintUsed(t *testing.T) {
 	p := mustParse(t, people)
 	got := LintUsed(p, map[string]bool{"alice": true, "carol": true, "forge": true, "bob": false})
-	if len(got) != 1 || got[0].String() != "line 5: [identity.bob]: nothing that was examined is signed by it" {
+	if len(got) != 1 || got[0].String() != "line 5: [identity.bob]: no good signature used it" {
 		t.Errorf("LintUsed = %v", got)
 	}
 	if got := LintUsed(p, nil); len(got) != 4 {

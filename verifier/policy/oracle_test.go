@@ -39,7 +39,7 @@ openpgp = ["` + strings.ToLower(fprAlice) + `", "` + strings.Repeat("A1", 32) + 
 from    = 2026-01-01T00:00:00Z
 
 [identity.bob]
-ssh   = ["` + sshKeyText + `", "SHA256:` + strings.Repeat("A", 43) + `"]
+ssh   = ["` + sshKeyText + ` bob@laptop, of 2026", "SHA256:` + strings.Repeat("A", 43) + `"]
 email = "bob@example.com"
 
 [identity.carol] # touches carol
@@ -177,6 +177,10 @@ func oracle(data []byte) (contents, error) {
 		}
 		for i, s := range e.OpenPGP {
 			e.OpenPGP[i] = strings.ToUpper(s)
+		}
+		for i, s := range e.SSH {
+			parts := strings.SplitN(s, " ", 3) // of which the third is the comment
+			e.SSH[i] = strings.Join(parts[:min(len(parts), 2)], " ")
 		}
 		tables, _ := id.Compromised.([]any)
 		if one, ok := id.Compromised.(map[string]any); ok {

@@ -164,7 +164,8 @@ func (ps *parser) table(kind unstable.Kind, path []string, offset int) error {
 		ps.baseline = ps.line
 		ps.current = &ps.policy.baseline
 	default:
-		return ps.errorAt(offset, "unknown table %s: this version of gitseal knows [identity.NAME], [[rule]], [baseline] and [[exempt]]", header)
+		return ps.errorAt(offset, "unknown table %s: this version of gitseal knows [identity.NAME], [[rule]], [baseline] and [[exempt]]%s",
+			header, didYouMean(nearestTable(path)))
 	}
 	return nil
 }
@@ -210,6 +211,19 @@ func (ps *parser) resolve() error {
 	return nil
 }
 
+// nearestName returns the name of the identity that another name is most
+// likely meant to be, in quotes, or "".
+func (ps *parser) nearestName(name string) string {
+	var known []string
+	for _, e := range ps.policy.entries {
+		known = append(known, e.Name)
+	}
+	if near := nearest(name, known); near != "" {
+		return quote(near)
+	}
+	return ""
+}
+
 // A top is what stands before the first table.
 type top struct {
 	ps      *parser
@@ -240,7 +254,7 @@ func (t *top) set(key string, value *unstable.Node) error {
 		}
 		p.weak = weak
 	default:
-		return fmt.Errorf("unknown key %s: outside its tables this version of gitseal knows version, key-time and accept-weak", key)
+		return unknownKey(key, "outside its tables ", "version", "key-time", "accept-weak")
 	}
 	return nil
 }

@@ -50,8 +50,9 @@
 //
 // An identity names its signer in exactly one way: by issuer and subject (or
 // subject-pattern) of a keyless certificate; by openpgp, the fingerprint of a
-// primary key, 40 or 64 hexadecimal digits; by ssh, a key's fingerprint
-// ("SHA256:…") or the key itself ("ssh-ed25519 AAAA…"); by ssh-principal, a
+// primary key, 40 or 64 hexadecimal digits without spaces; by ssh, a key's
+// fingerprint ("SHA256:…") or the key itself ("ssh-ed25519 AAAA…"), of which a
+// comment behind it, as ssh-keygen writes one, is ignored; by ssh-principal, a
 // name that the allowed signers in force give; or by x509-issuer and subject
 // (or subject-pattern) of a certificate by an authority that the caller
 // trusts. openpgp, ssh and email take one string or an array. All of these are
@@ -94,6 +95,12 @@
 //
 // A forge may sign merges only, and a merge that git would not make is a
 // finding, whatever rules say.
+//
+// # Baseline
+//
+// What the objects in after reach is exempt, they themselves included: commits,
+// and tags of such commits, whenever somebody made them. Lightweight tags whose
+// commit is exempt, or from before the baseline, are no findings either.
 //
 // The package reads no file and no clock.
 package policy

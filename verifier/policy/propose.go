@@ -15,12 +15,14 @@ import (
 type Observed struct {
 	Signer      verifier.Signer
 	Objects     int       // that it signed
+	Good        int       // of these, those of a good class
+	Merges      int       // of these, commits with two or more parents
 	OnBranch    bool      // some of these are commits of the branch to propose a rule for
 	First, Last time.Time // when it signed, proven or claimed; zero: nobody says
 }
 
-// webFlow are the keys that sign what people do on github.com
-// (https://github.com/web-flow.gpg).
+// webFlow are the keys that sign what people do on github.com: merges, squash
+// merges and edits (https://github.com/web-flow.gpg).
 var webFlow = []string{
 	"5DE3E0509C47EA3CF04A42D34AEE18F83AFDEB23", // 2017 to 2024
 	"968479A1AFF927E37D1A566BB5690EEEBB952194", // since 2024
@@ -29,7 +31,11 @@ var webFlow = []string{
 // Propose returns the text of a policy that allows those who signed so far,
 // for a person to read and correct, and for the branch, a ref's full name, a
 // rule for those who signed on it. No branch is for no rule. Those who signed
-// most stand first.
+// most stand first. Those of whom no signature is good stand in comments.
+//
+// A forge is proposed as such only if nearly all that it signed are merges.
+// Else most of what it signed so far would be refused, so it is proposed as a
+// bot, with a comment that says what that means.
 //
 // That somebody signed is no reason to trust them, which the text says; and it
 // takes nothing from its input that could be read as anything but a name.
@@ -55,6 +61,14 @@ func Propose(branch string, seen []Observed) []byte {
 		e.Name = used.freeName(e.proposedName(s.Signer))
 		used.entries = append(used.entries, e)
 		out = fmt.Appendf(out, "\n# %s\n", s.words())
+		if isForge(s.Signer) {
+			out = append(out, s.setForge()...)
+		}
+		if s.Good == 0 {
+			out = fmt.Appendf(out, "# Left out: %s\n# ", s.noneGood())
+			out = append(appendEntry(out, e, "\n# "), '\n')
+			continue
+		}
 		out = append(appendEntry(out, e, "\n"), '\n')
 		if s.OnBranch {
 			allow = append(allow, e.Name)
@@ -127,7 +141,7 @@ func merge(seen []Observed) []*proposed {
 
 // add takes in what else was seen of a signer.
 func (p *proposed) add(o Observed) {
-	p.Objects += o.Objects
+	p.Objects, p.Good, p.Merges = p.Objects+o.Objects, p.Good+o.Good, p.Merges+o.Merges
 	p.OnBranch = p.OnBranch || o.OnBranch
 	if p.First.IsZero() || !o.First.IsZero() && o.First.Before(p.First) {
 		p.First = o.First
@@ -143,9 +157,6 @@ func entryFor(s verifier.Signer) *entry {
 	switch s.Kind {
 	case verifier.OpenPGP:
 		e.OpenPGP = []string{s.Key}
-		if slices.Contains(webFlow, s.Key) {
-			e.Role = Forge
-		}
 	case verifier.SSH:
 		e.SSH = []string{s.Key}
 	case verifier.X509:
@@ -165,6 +176,45 @@ func entryFor(s verifier.Signer) *entry {
 	return e
 }
 
+// isForge reports whether a signer is known to be a forge.
+func isForge(s verifier.Signer) bool {
+	return s.Kind == verifier.OpenPGP && slices.Contains(webFlow, s.Key)
+}
+
+// setForge makes of the entry a forge's or a bot's, by what it signed, and
+// returns comments that say what that means.
+func (p *proposed) setForge() string {
+	others := p.Objects - p.Merges
+	switch {
+	case others*20 > p.Objects:
+		p.entry.Role = Bot
+		return fmt.Sprintf("# A forge that signed %d objects that are no merges, such as squash merges and edits on its pages.\n"+
+			"# Whoever can press its buttons can write what it signs. To allow merges only: kind = \"forge\"\n", others)
+	case others > 0:
+		p.entry.Role = Forge
+		return fmt.Sprintf("# Of these %d are no merges, which kind = \"forge\" refuses.\n", others)
+	}
+	p.entry.Role = Forge
+	return ""
+}
+
+// noneGood says why none of the signatures may be good, and what would help.
+func (p *proposed) noneGood() string {
+	text := fmt.Sprintf("none of its %d signatures is good now", p.Objects)
+	if p.Objects == 1 {
+		text = "its signature is not good now"
+	}
+	switch p.Signer.Kind {
+	case verifier.OpenPGP:
+		text += ": key expired, revoked, weak or not known; key-time = \"claimed\" would let those of an expired key count"
+	case verifier.SSH:
+		text += ": key expired, or of no allowed signer; naming it here would make it known"
+	case verifier.X509:
+		text += ": certificate expired, or of an authority that is not trusted"
+	}
+	return text
+}
+
 // writable reports whether a file can hold the entry.
 func writable(e *entry) bool {
 	for _, s := range []string{e.Subject, e.SubjectPattern, e.Issuer, e.X509Issuer} {
@@ -178,7 +228,7 @@ func writable(e *entry) bool {
 // proposedName returns what the entry may be called after.
 func (e *entry) proposedName(s verifier.Signer) string {
 	switch {
-	case e.Role == Forge:
+	case isForge(s):
 		return "github"
 	case s.Kind == verifier.OpenPGP && isAddress(mailbox(s.Identity.Subject)):
 		return mailbox(s.Identity.Subject)
@@ -193,6 +243,9 @@ func (p *proposed) words() string {
 	text := fmt.Sprintf("%d objects", p.Objects)
 	if p.Objects == 1 {
 		text = "1 object"
+	}
+	if p.Good > 0 && p.Good < p.Objects {
+		text += fmt.Sprintf(", %d of them good", p.Good)
 	}
 	if !p.First.IsZero() {
 		text += fmt.Sprintf(", %s to %s", p.First.UTC().Format(time.DateOnly), p.Last.UTC().Format(time.DateOnly))

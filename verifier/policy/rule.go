@@ -85,7 +85,7 @@ func (r *rule) set(key string, value *unstable.Node) (err error) {
 	case "immutable":
 		r.Immutable, err = readBool(key, value)
 	default:
-		err = fmt.Errorf("unknown key %s: of a rule this version of gitseal knows name, refs, paths, allow, match, threshold, lightweight and immutable", key)
+		err = unknownKey(key, "of a rule ", "name", "refs", "paths", "allow", "match", "threshold", "lightweight", "immutable")
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (r *rule) resolve(ps *parser) error {
 	for i, name := range r.Allow {
 		e := ps.entries[name]
 		if e == nil {
-			return ps.errorAt(r.allowAt[i], "allow names %s, which is no identity of this policy", quote(name))
+			return ps.errorAt(r.allowAt[i], "allow names %s, which is no identity of this policy%s", quote(name), didYouMean(ps.nearestName(name)))
 		}
 		r.allow[e] = true
 	}

@@ -92,7 +92,7 @@ func readWindow(table *unstable.Node) (w Window, err error) {
 		case "until":
 			field = &w.Until
 		default:
-			return Window{}, fmt.Errorf("unknown key %s: this version of gitseal knows from and until", k)
+			return Window{}, unknownKey(k, "", "from", "until")
 		}
 		if !field.IsZero() {
 			return Window{}, fmt.Errorf("second %s", path[0])
