@@ -117,7 +117,11 @@ func (r *rule) explain(m *matter, v verdict) RuleResult {
 			why = append(why, "the "+strings.Join(r.Match, " and the ")+" match")
 		}
 		if n, _ := r.standing(m, mine); r.Threshold > 1 {
-			why = append(why, fmt.Sprintf("it has %d identities behind it, of %d asked for", n, r.Threshold))
+			text := fmt.Sprintf("it has %d identities behind it, of %d asked for", n, r.Threshold)
+			if v.plain {
+				text += ", and is a merge that git would make"
+			}
+			why = append(why, text)
 		}
 	}
 	if v.path != "" {

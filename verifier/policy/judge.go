@@ -29,7 +29,8 @@ type Object struct {
 	// rule asks, and then once.
 	Paths func() ([]string, error)
 	// CleanMerge reports whether git merging the commit's parents yields its
-	// tree. It is called only for merges by a forge.
+	// tree. It is called only for merges: by a forge, or by fewer than a rule
+	// asks for.
 	CleanMerge func() (bool, error)
 }
 
@@ -116,6 +117,10 @@ type matter struct {
 	paths     []string // once pathsRead
 	pathsErr  error
 	pathsRead bool
+
+	mergeClean bool // once mergeMade
+	mergeErr   error
+	mergeMade  bool
 }
 
 // look finds out who signed an object.
@@ -153,6 +158,7 @@ type verdict struct {
 	path     string // that makes the rule apply
 	refused  string // why the signer is not allowed
 	findings []Finding
+	plain    bool // it is a merge that git would make, so that nobody else has to stand for it
 }
 
 // signsAsForge judges whether a forge signed what it may not sign.
@@ -173,15 +179,24 @@ func (m *matter) mergesAsForge() verdict {
 	v := verdict{applies: m.forge}
 	switch {
 	case !m.forge:
-	case m.CleanMerge == nil:
-		v.unknown = errors.New("what merging the parents yields is not known")
 	default:
-		clean, err := m.CleanMerge()
+		clean, err := m.clean()
 		if v.unknown = err; err == nil && !clean {
 			v.findings = []Finding{{ForgeContent, "a forge merged, and git merging the same parents yields something else"}}
 		}
 	}
 	return v
+}
+
+// clean reports whether git merging the parents yields the commit's tree.
+func (m *matter) clean() (bool, error) {
+	if !m.mergeMade {
+		m.mergeMade, m.mergeErr = true, errors.New("what merging the parents yields is not known")
+		if m.CleanMerge != nil {
+			m.mergeClean, m.mergeErr = m.CleanMerge()
+		}
+	}
+	return m.mergeClean, m.mergeErr
 }
 
 func parents(n int) string {
@@ -222,7 +237,15 @@ func (r *rule) judge(m *matter) verdict {
 			v.findings = append(v.findings, f)
 		}
 	}
-	if n, ok := r.standing(m, mine); !ok {
+	n, ok := r.standing(m, mine)
+	if !ok && m.Type == "commit" && m.Parents > 1 {
+		// A merge that git would make adds nothing that anybody could stand
+		// for: what it brings in is asked by itself.
+		if v.plain, v.unknown = m.clean(); v.plain || v.unknown != nil {
+			ok = true
+		}
+	}
+	if !ok {
 		v.findings = append(v.findings, Finding{ThresholdNotMet, fmt.Sprintf("%s asks for %d identities behind it, of which it has %d", r.title(), r.Threshold, n)})
 	}
 	return v

@@ -360,6 +360,44 @@ func withoutMerge(p *Policy, o *Object) *Policy {
 	return p
 }
 
+// A merge that git would make adds nothing that a second person could look at.
+func TestThresholdOfMerges(t *testing.T) {
+	p := mustParse(t, people+`
+[[rule]]
+refs = ["refs/heads/main"]
+allow = ["alice", "bob", "forge"]
+threshold = 2
+`)
+	cause := errors.New("no objects")
+	for _, tt := range []struct {
+		name    string
+		signer  verifier.Signer
+		parents int
+		merge   func() (bool, error)
+		want    string
+		err     error
+	}{
+		{"clean", keylessAlice, 2, func() (bool, error) { return true, nil }, "", nil},
+		{"by a forge", forgeKey, 2, func() (bool, error) { return true, nil }, "", nil},
+		{"with changes", keylessAlice, 2, func() (bool, error) { return false, nil }, ThresholdNotMet, nil},
+		{"not known", keylessAlice, 2, func() (bool, error) { return false, cause }, "", cause},
+		{"no merge", keylessAlice, 1, func() (bool, error) { t.Error("the merge was made"); return true, nil }, ThresholdNotMet, nil},
+	} {
+		o := commitBy(t, p, tt.signer, mainRef)
+		o.Parents, o.CleanMerge = tt.parents, tt.merge
+		j, err := p.Judge(o)
+		if findings(j) != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: Judge = %+v, %v; want %q, %v", tt.name, j, err, tt.want, tt.err)
+		}
+	}
+	o := commitBy(t, p, keylessAlice, mainRef)
+	o.Parents, o.CleanMerge = 2, func() (bool, error) { return true, nil }
+	results, err := p.Explain(o)
+	if err != nil || !strings.Contains(results[2].Why, "it has 1 identities behind it, of 2 asked for, and is a merge that git would make") {
+		t.Errorf("Explain = %v, %v", results, err)
+	}
+}
+
 func TestThreshold(t *testing.T) {
 	p := mustParse(t, people+`[identity.alice-pgp]
 openpgp = "`+strings.Repeat("A", 40)+`"
@@ -414,11 +452,14 @@ allow = ["alice", "bob", "carol", "forge", "alice-pgp", "staff", "partners", "st
 		o := commitBy(t, p, tt.signer, mainRef)
 		o.Vouchers = strings.Fields(tt.vouchers)
 		if tt.signer == forgeKey {
-			o.Parents, o.CleanMerge = 2, func() (bool, error) { return true, nil }
+			o.Parents, o.CleanMerge = 2, func() (bool, error) { return false, nil }
 		}
 		want := ThresholdNotMet
 		if tt.good {
 			want = ""
+		}
+		if tt.signer == forgeKey {
+			want = strings.TrimSpace(want + " " + ForgeContent)
 		}
 		if j := check(t, p, o); findings(j) != want || j.Class != verifier.Verified {
 			t.Errorf("%s: Judge = %+v, want %q", tt.name, j, want)

@@ -80,7 +80,8 @@
 // its allow names an identity of the signer; if the e-mail address in the
 // object that match names is the signer's; and if as many identities as
 // threshold says, all named by allow, stand behind the object: its signer and
-// those who vouch for it. Identities that may be one person count once: those
+// those who vouch for it; a merge that git would make of the same parents needs
+// nobody else, for it adds nothing. Identities that may be one person count once: those
 // that share a subject, a key or an address, and patterns that match another's.
 // Forges never count. A rule with lightweight lets lightweight tags stand at
 // its refs, which nobody can have signed, and one with immutable has its refs

@@ -137,7 +137,7 @@ func naiveJudge(p *Policy, o *Object, refs, changed []string, clean bool) bool {
 				behind[name] = true
 			}
 		}
-		if len(behind) < r.Threshold {
+		if plain := o.Type == "commit" && o.Parents > 1 && clean; len(behind) < r.Threshold && !plain {
 			return false
 		}
 	}

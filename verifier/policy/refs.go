@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -143,6 +144,12 @@ func (r Rules) Union(o Rules) Rules {
 func (r Rules) has(number, kind int) bool {
 	bit := 2*number + kind
 	return bit/8 < len(r) && r[bit/8]>>(bit%8)&1 == 1
+}
+
+// HasThreshold reports whether one of the rules for commits asks for several
+// identities behind them.
+func (p *Policy) HasThreshold(rules Rules) bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool { return r.Threshold > 0 && rules.has(r.number, byRef) })
 }
 
 // AllowsLightweight reports whether a lightweight tag, which nobody can have
