@@ -38,7 +38,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"verifier/policy":      {[]string{"verifier"}, nil},
 	"verifier/report":      {[]string{"internal/strictjson", "verifier"}, nil},
 	"verifier/audit/cache": {nil, []string{"os", "syscall"}},
-	"verifier/audit":       {[]string{"gitutil", "verifier", "verifier/audit/cache", "verifier/policy", "verifier/report", "verifier/smime"}, nil},
+	"verifier/audit":       {[]string{"gitutil", "internal/strictjson", "verifier", "verifier/audit/cache", "verifier/policy", "verifier/report", "verifier/smime"}, nil},
 	"fakeca/server":        {[]string{"fakeca", "internal/trust"}, []string{"net/http"}},
 	"fakeca":               {[]string{"internal/trust"}, []string{"os"}},
 	"signer":               {[]string{"internal/cms", "internal/tlog", "verifier"}, nil},

@@ -58,6 +58,10 @@ func auditCommand(e *env) *cli.Command {
 	}
 }
 
+// heapLimit is from where on memory is worth more than time: in bytes, below the
+// quarter of a gigabyte that an audit is to take at most.
+const heapLimit = 160 << 20
+
 func runAudit(c *cli.Context, e *env) error {
 	switch {
 	case c.IsSet("policy") && c.Bool("any-identity"):
@@ -89,6 +93,8 @@ func runAudit(c *cli.Context, e *env) error {
 	// All that is kept of an object is a few counts. A heap of some 20 MB
 	// instead of 4 spares collecting the rest a hundred times a second.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	// Where a million refs have to be kept, that would be gigabytes.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(heapLimit))
 	run := &auditRun{c: c, env: e, settings: settings, revisions: revisions, out: out}
 	if run.trust, err = settings.trust(c.String("trusted-root")); err != nil {
 		return err
@@ -168,8 +174,10 @@ type auditRun struct {
 	certificates *audit.Certificates       // nil: there is one repository
 	explained    *audit.Explanation        // nil: a report is wanted
 	change       func(*audit.Config) error // makes it another audit than the flags say; nil: it is that
-	reports      []*report.Report
-	hints        []string
+	// readPolicy gives an audit its policy in place of --policy; nil: that one.
+	readPolicy func(context.Context, *audit.Config) error
+	reports    []*report.Report
+	hints      []string
 }
 
 // repository audits the repository that git finds from a directory.
@@ -217,6 +225,7 @@ func (a *auditRun) repository(ctx context.Context, dir string) (err error) {
 		}
 		a.hints = append(a.hints, hints...)
 	}
+	r.Explain = a.explainCommand(cfg)
 	a.reports = append(a.reports, r)
 	if state != nil && ctx.Err() == nil {
 		return state.keep(a)
@@ -250,11 +259,14 @@ func (a *auditRun) config(ctx context.Context, dir string) (*audit.Config, error
 			return nil, err
 		}
 	}
+	if err := a.checkBase(cfg); err != nil {
+		return nil, err
+	}
 	if known := cfg.Hint; c.IsSet("policy") || c.IsSet("base") {
 		// What is wrong is not for the user's own policy to mend.
 		cfg.Hint = func(class verifier.Class) string {
 			if class == verifier.IdentityNotAllowed {
-				return "see which rule it breaks: gitseal policy explain OID --policy " + shellWord(cfg.PolicySource)
+				return "see which rule it breaks: EXPLAIN"
 			}
 			return known(class)
 		}

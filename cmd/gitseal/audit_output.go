@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,7 +51,9 @@ type reportOutput struct {
 func openReports(c *cli.Context, e *env) (*reportOutputs, error) {
 	cfg := report.Config{HelpURI: c.String("help-uri"), VSA: report.VSAConfig{ResourceURI: c.String("resource-uri")}}
 	out := new(reportOutputs)
-	stdout, err := report.NewWriter(c.String("format"), e.stdout, cfg)
+	onTerminal := cfg
+	onTerminal.Width = terminalWidth(e.stdout)
+	stdout, err := report.NewWriter(c.String("format"), e.stdout, onTerminal)
 	if err != nil {
 		return nil, usage("--format %s: want one of %s", c.String("format"), strings.Join(report.Formats(), ", "))
 	}
@@ -86,6 +89,9 @@ func outputFormat(arg string) (format, name string, err error) {
 			format, name = x.format, x.end
 		}
 	}
+	if format, name, ok := strings.Cut(arg, ":"); ok && name != "" && !strings.ContainsAny(format, "/.\\") {
+		return "", "", usage("-o %s: %q is no format: want one of %s", arg, format, strings.Join(report.Formats(), ", "))
+	}
 	if format == "" {
 		return "", "", fail(exitUsage, fmt.Errorf("-o %s: the name does not tell the format", arg),
 			"-o FORMAT:"+shellWord(arg)+"   # with one of "+strings.Join(report.Formats(), ", "))
@@ -105,7 +111,10 @@ func (o *reportOutputs) open(format, name string, cfg report.Config) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
-		return fail(exitUsage, err)
+		if lost := (*fs.PathError)(nil); errors.As(err, &lost) {
+			err = lost.Err // not the name that nobody gave
+		}
+		return fail(exitUsage, fmt.Errorf("-o %s: %w", name, err))
 	}
 	r := &reportOutput{name: name, file: f, buf: bufio.NewWriter(f)}
 	o.all = append(o.all, r)

@@ -41,9 +41,60 @@ func (a *auditRun) fromBase(ctx context.Context, cfg *audit.Config, base string)
 	return nil
 }
 
+// checkBase refuses to judge a pull request by nobody's rules: without a policy
+// anybody's signature would do, and without a ref no rule would apply.
+func (a *auditRun) checkBase(cfg *audit.Config) error {
+	base := a.c.String("base")
+	switch {
+	case base == "":
+	case cfg.Policy == nil && !a.c.Bool("any-identity"):
+		return fail(exitUsage, fmt.Errorf("%s holds no %s, and there is no other policy: anybody's signature would do", base, policyPath),
+			"gitseal policy init -o "+policyPath+"   # proposes one, for "+base,
+			"or, if that is what you want: --any-identity")
+	case cfg.Policy != nil && len(cfg.Policy.AllRules()) > 0 && cfg.Ref == "":
+		return fail(exitUsage, fmt.Errorf("--base %s names no ref, and the policy has rules for refs", base), "say for which it is: --ref refs/heads/main")
+	case cfg.Policy != nil && cfg.PolicyFile == nil && !a.c.IsSet("policy"):
+		fmt.Fprintf(a.env.stderr, "gitseal: %s holds no %s: judged by %s\n", printable(base), policyPath, printable(cfg.PolicySource))
+	}
+	return nil
+}
+
+// explainCommand returns the command that explains how an object was judged, by
+// what it was judged by.
+func (a *auditRun) explainCommand(cfg *audit.Config) string {
+	if base := a.c.String("base"); base != "" {
+		command := "gitseal audit --base " + shellWord(base)
+		if len(a.revisions) > 0 {
+			command += " " + shellWord(a.revisions[0])
+		}
+		if a.c.IsSet("policy") {
+			command += " --policy " + shellWord(a.c.String("policy"))
+		}
+		return command + " --explain OID"
+	}
+	command := "gitseal policy explain OID"
+	if a.c.IsSet("policy") {
+		command += " --policy " + shellWord(a.c.String("policy"))
+	}
+	if a.c.IsSet("ref") {
+		command = "gitseal audit --ref " + shellWord(a.c.String("ref"))
+		for _, rev := range a.revisions {
+			command += " " + shellWord(rev)
+		}
+		if a.c.IsSet("policy") {
+			command += " --policy " + shellWord(a.c.String("policy"))
+		}
+		command += " --explain OID"
+	}
+	return command
+}
+
 // policy gives the audit its policy: what --policy names, or for a pull request
 // what its base holds, or the user's own.
 func (a *auditRun) policy(ctx context.Context, cfg *audit.Config) (err error) {
+	if a.readPolicy != nil {
+		return a.readPolicy(ctx, cfg)
+	}
 	name, base := a.c.String("policy"), a.c.String("base")
 	if name != "" && isRevisionPath(name) {
 		return readPolicyAt(ctx, cfg, name)

@@ -142,7 +142,12 @@ func runAuditMerge(c *cli.Context, e *env) error {
 	}
 	defer out.abandon()
 	var all []*report.Report
+	seen := make(map[string]bool)
 	for _, file := range c.Args().Slice() {
+		if seen[file] {
+			return usage("%s is given twice, and would count twice", file)
+		}
+		seen[file] = true
 		data, err := readFile(file, maxReport)
 		if err != nil {
 			return fail(exitUsage, err)
@@ -150,6 +155,11 @@ func runAuditMerge(c *cli.Context, e *env) error {
 		reports, err := report.ParseSet(data)
 		if err != nil {
 			return fail(exitUsage, fmt.Errorf("%s: %w", file, err), "gitseal audit --format json > "+shellWord(file))
+		}
+		for _, r := range reports {
+			if r.Repository.Location == "" {
+				r.Repository.Location = file // which tells it from the others
+			}
 		}
 		all = append(all, reports...)
 	}

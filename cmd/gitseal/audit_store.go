@@ -43,7 +43,7 @@ func (a *auditRun) openCache(cfg *audit.Config) (save func()) {
 		return nothing
 	}
 	cfg.Cache = kept
-	return func() { say(kept.Save()) }
+	return func() { say(errors.Join(kept.Save(), kept.Close())) }
 }
 
 // maxState bounds the file with what refs held: a million of them.

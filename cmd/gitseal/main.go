@@ -94,7 +94,7 @@ func newApp(e *env) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(e), verifyCommand(e), auditCommand(e), showCommand(e),
 			signBlobCommand(e), verifyBlobCommand(e),
-			policyCommand(e), explainCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
+			policyCommand(e), hookCommand(e), explainCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
 		},
 	}
 	for _, c := range app.Commands {
@@ -171,6 +171,10 @@ func refuseEmpty(c *cli.Context) error {
 		if c.Value(name) == "" || slices.Contains(c.StringSlice(name), "") {
 			return usage("option --%s is empty", name)
 		}
+	}
+	isSubcommand := func(sub *cli.Command) bool { return sub.HasName(c.Args().First()) }
+	if slices.ContainsFunc(c.Command.Subcommands, isSubcommand) {
+		return nil // the rest is its
 	}
 	if slices.Contains(c.Args().Slice(), "") {
 		return usage("an argument is empty")

@@ -32,8 +32,12 @@ func policyCommand(e *env) *cli.Command {
 				Usage:     "allow an identity to sign",
 				ArgsUsage: "[SUBJECT]",
 				Description: "Adds an identity to the user's policy. SUBJECT is exact, or a pattern in which * stands\n" +
-					"for any run of characters. Without SUBJECT: your own identity on the local authority.",
+					"for any run of characters. Without SUBJECT: your own identity on the local authority.\n" +
+					"With --openpgp or --ssh the identity is a key, and there is no SUBJECT.",
 				Flags: []cli.Flag{
+					&cli.StringFlag{Name: "openpgp", Usage: "allow the OpenPGP key with this `FINGERPRINT`, of its primary key"},
+					&cli.StringFlag{Name: "ssh", Usage: "allow this SSH `KEY`: its fingerprint, SHA256:…, or the line of its .pub file"},
+					&cli.StringFlag{Name: "name", Usage: "call the identity `NAME` in the policy"},
 					&cli.StringFlag{Name: "issuer", Usage: "the OpenID Connect `ISSUER` that vouches for SUBJECT; default: the local authority"},
 					&cli.TimestampFlag{Name: "from", Layout: time.RFC3339, Usage: "not before this `TIME`, such as 2026-01-01T00:00:00Z, by proven time"},
 					&cli.TimestampFlag{Name: "until", Layout: time.RFC3339, Usage: "only before this `TIME`"},
@@ -67,31 +71,18 @@ func runAllow(c *cli.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	id := verifier.Identity{Subject: c.Args().First(), Issuer: c.String("issuer")}
-	if id.Subject == "" {
-		who, err := settings.identity("")
-		if err != nil {
-			return err
-		}
-		id.Subject = who.Value
+	entry, err := allowedEntry(c, e, settings)
+	if err != nil {
+		return err
 	}
-	if id.Issuer == "" {
-		if id.Issuer, err = localIssuer(settings, e); err != nil {
-			return err
-		}
-	}
-	var window policy.Window
+	entry.Name = c.String("name")
 	if t := c.Timestamp("from"); t != nil {
-		window.From = *t
+		entry.Window.From = *t
 	}
 	if t := c.Timestamp("until"); t != nil {
-		window.Until = *t
+		entry.Window.Until = *t
 	}
-	entry := policy.Entry{Subject: id.Subject, Issuer: id.Issuer, Window: window}
-	if isPattern(c.Args().First()) {
-		entry.Subject, entry.SubjectPattern = "", id.Subject
-	}
-	file, added, err := allowEntry(settings, entry)
+	file, added, err := allowEntry(settings, *entry)
 	if err != nil {
 		return err
 	}
@@ -99,8 +90,64 @@ func runAllow(c *cli.Context, e *env) error {
 	if added {
 		verb = "allowed"
 	}
-	e.printf("%s %s (%s) in %s\n", verb, printable(id.Subject), issuerLabel(id.Issuer), printable(file))
+	who := printable(entry.String())
+	if entry.Issuer != "" {
+		who = fmt.Sprintf("%s (%s)", printable(entry.Subject+entry.SubjectPattern), issuerLabel(entry.Issuer))
+	}
+	e.printf("%s %s in %s\n", verb, who, printable(file))
 	return nil
+}
+
+// allowedEntry returns the identity that flags and argument name.
+func allowedEntry(c *cli.Context, e *env, settings *settings) (*policy.Entry, error) {
+	entry := new(policy.Entry)
+	if c.IsSet("openpgp") { // with spaces, as gpg prints it
+		fingerprint := strings.Join(strings.Fields(c.String("openpgp")), "")
+		entry.OpenPGP = []string{strings.TrimPrefix(fingerprint, "0x")}
+	}
+	if c.IsSet("ssh") {
+		entry.SSH = []string{c.String("ssh")}
+	}
+	if len(entry.OpenPGP)+len(entry.SSH) > 0 {
+		if c.Args().Present() || c.IsSet("issuer") || len(entry.OpenPGP)+len(entry.SSH) > 1 {
+			return nil, usage("one key is an identity by itself: it has neither SUBJECT nor --issuer")
+		}
+		return entry, nil
+	}
+	if subject := c.Args().First(); isKey(subject) {
+		flag := "--openpgp"
+		if strings.HasPrefix(subject, "SHA256:") {
+			flag = "--ssh"
+		}
+		return nil, fail(exitUsage, fmt.Errorf("%s is a key, and not the subject of a certificate", subject), "gitseal policy allow "+flag+" "+shellWord(subject))
+	}
+	id := verifier.Identity{Subject: c.Args().First(), Issuer: c.String("issuer")}
+	if id.Subject == "" {
+		who, err := settings.identity("")
+		if err != nil {
+			return nil, err
+		}
+		id.Subject = who.Value
+	}
+	if id.Issuer == "" {
+		issuer, err := localIssuer(settings, e)
+		if err != nil {
+			return nil, err
+		}
+		id.Issuer = issuer
+	}
+	entry.Subject, entry.Issuer = id.Subject, id.Issuer
+	if isPattern(c.Args().First()) {
+		entry.Subject, entry.SubjectPattern = "", id.Subject
+	}
+	return entry, nil
+}
+
+// isKey reports whether what is given as a subject looks like the fingerprint of
+// a key.
+func isKey(s string) bool {
+	hexadecimal := strings.Trim(s, "0123456789abcdefABCDEF") == ""
+	return hexadecimal && (len(s) == 40 || len(s) == 64) || strings.HasPrefix(s, "SHA256:")
 }
 
 // localIssuer returns the issuer of the local authority, which an instance

@@ -115,12 +115,16 @@ func runPolicyInit(c *cli.Context, e *env) error {
 		return fail(exitUsage, fmt.Errorf("%s exists", file), "gitseal policy diff "+shellWord(file)+" NEW   # says what another one would change")
 	}
 	branch := ""
-	onBranch := make(map[verifier.Signer]bool)
+	onBranch, merges := make(map[verifier.Signer]bool), make(map[verifier.Signer]int)
 	r, err := run.finish(ctx, func(cfg *audit.Config) error {
 		cfg.Policy, cfg.PolicySource, cfg.PolicyFile = nil, "", nil
 		cfg.Row = func(row report.Row) {
-			if row.Object.Type == "commit" && row.Class == verifier.Verified {
-				onBranch[*row.Signer] = true
+			if row.Object.Type != "commit" || row.Signer == nil {
+				return
+			}
+			onBranch[*row.Signer] = true
+			if row.Parents > 1 {
+				merges[*row.Signer]++
 			}
 		}
 		if branch = cfg.Ref; branch == "" {
@@ -134,7 +138,8 @@ func runPolicyInit(c *cli.Context, e *env) error {
 	var seen []policy.Observed
 	for _, s := range r.Signers {
 		signer := verifier.Signer{Kind: s.Kind, Identity: verifier.Identity{Issuer: s.Issuer, Subject: s.Identity}, Key: s.Key}
-		seen = append(seen, policy.Observed{Signer: signer, Objects: s.Objects, OnBranch: onBranch[signer], First: s.First, Last: s.Last})
+		seen = append(seen, policy.Observed{Signer: signer, Objects: s.Objects, Good: s.Good, Merges: merges[signer],
+			OnBranch: onBranch[signer], First: s.First, Last: s.Last})
 	}
 	if len(seen) == 0 {
 		return fail(exitUnknown, errors.New("nobody signed validly so far, so there is nobody to propose"), "gitseal audit   # says what there is",
@@ -147,6 +152,9 @@ func runPolicyInit(c *cli.Context, e *env) error {
 	}
 	if err := keepFile(file, text); err != nil {
 		return err
+	}
+	for _, key := range r.UnknownKeys {
+		fmt.Fprintf(e.stderr, "gitseal: not in it: who signed %s by %s key %s, which nobody gave\n", count(key.Objects, "object", "objects"), key.Kind, printable(key.Key))
 	}
 	fmt.Fprintf(e.stderr, "gitseal: proposed a policy of %s in %s\nhint: read it, then: gitseal audit --policy %s\n",
 		count(len(seen), "identity", "identities"), printable(file), shellWord(file))
@@ -187,7 +195,11 @@ func lintUsed(c *cli.Context, e *env, p *policy.Policy, file string) ([]policy.W
 	used := make(map[string]bool)
 	_, err = run.finish(ctx, func(cfg *audit.Config) error {
 		cfg.Policy, cfg.PolicySource, cfg.PolicyFile = p, file, nil
-		cfg.Row = func(row report.Row) { used[row.Entry] = true }
+		cfg.Row = func(row report.Row) {
+			if row.Class == verifier.Verified {
+				used[row.Entry] = true
+			}
+		}
 		cfg.Keys, err = run.settings.keys(ctx, c, e, cfg.Repo, run.verifier, p)
 		return err
 	})

@@ -80,6 +80,19 @@ func unprintable(r rune) bool {
 // isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// terminalWidth returns how many characters fit into a line of f, within what is
+// easily read; 0 if f is no terminal, and lines are for programs.
+func terminalWidth(f *os.File) int {
+	if !isTerminal(f) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return min(max(width, 40), 120)
+}
+
 // isNull reports whether f is the null device. Go opens it in the place of a
 // standard stream that is closed, and writing to it never fails.
 func isNull(f *os.File) bool {

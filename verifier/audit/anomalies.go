@@ -19,6 +19,7 @@ const (
 	keyAfterUntil           = "key-after-until"
 	identityUnlikeCommitter = "identity-unlike-committer"
 	exemptionExpired        = "exemption-expired"
+	ruleNotApplied          = "rule-not-applied"
 )
 
 // maxNoted bounds what is remembered of each kind of oddity: a history made to

@@ -106,9 +106,9 @@ func TestGoodHistoryPasses(t *testing.T) {
 		t.Errorf("result %q, complete %v, not examined %v", got.Result, got.Complete, got.NotExamined)
 	}
 	want := []report.Signer{
-		{Kind: "keyless", Identity: "alice@example.com", Issuer: a.Issuer(), Objects: 2, Times: report.ProvenTimes,
+		{Kind: "keyless", Identity: "alice@example.com", Issuer: a.Issuer(), Objects: 2, Good: 2, Times: report.ProvenTimes,
 			First: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Last: time.Date(2026, 1, 5, 3, 4, 5, 0, time.UTC)},
-		{Kind: "keyless", Identity: "bob@example.com", Issuer: a.Issuer(), Objects: 1, Times: report.ProvenTimes,
+		{Kind: "keyless", Identity: "bob@example.com", Issuer: a.Issuer(), Objects: 1, Good: 1, Times: report.ProvenTimes,
 			First: time.Date(2026, 1, 4, 3, 4, 5, 0, time.UTC), Last: time.Date(2026, 1, 4, 3, 4, 5, 0, time.UTC)},
 	}
 	if len(got.Signers) != 2 || got.Signers[0] != want[0] || got.Signers[1] != want[1] {

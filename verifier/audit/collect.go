@@ -24,21 +24,21 @@ type collector struct {
 	memory  *memory // nil: nothing is kept between audits
 	started time.Time
 
-	totals    report.Totals
-	omissions []report.Omission
-	complete  bool
-	missing   int
-	unasked   map[string]bool // reasons that are among omissions
-	untold    int             // objects of which a rule could not tell
-	untoldWhy error           // of the first
-	signers   map[verifier.Signer]*report.Signer
-	logs      map[string]*report.Log
-	months    map[string]*report.Month
-	lines     []*line
-	findings  report.Findings
-	noted     map[oddity]bool
-	late      map[verifier.Signer]int
-	extra     []string // ids of further findings of the object that is being added
+	totals     report.Totals
+	omissions  []report.Omission
+	complete   bool
+	missing    int
+	unasked    map[string]bool // reasons that are among omissions
+	signers    map[verifier.Signer]*report.Signer
+	lacking    map[report.UnknownKey]int // by key, the objects
+	logs       map[string]*report.Log
+	months     map[string]*report.Month
+	lines      []*line
+	findings   report.Findings
+	noted      map[oddity]bool
+	late       map[verifier.Signer]int
+	policySeen bool     // the commit that the policy is from was examined
+	extra      []string // ids of further findings of the object that is being added
 
 	graph       graph
 	tagVouchers map[string][]string  // who signed the tags of a commit
@@ -59,6 +59,7 @@ func newCollector(cfg Config, s *scope, started time.Time) *collector {
 		complete:    !s.broken,
 		unasked:     make(map[string]bool),
 		signers:     make(map[verifier.Signer]*report.Signer),
+		lacking:     make(map[report.UnknownKey]int),
 		logs:        make(map[string]*report.Log),
 		months:      make(map[string]*report.Month),
 		noted:       make(map[oddity]bool),
@@ -104,16 +105,13 @@ func (c *collector) addUnasked(err error) {
 	}
 }
 
-// addUntold notes that there are objects of which a rule could not tell.
-func (c *collector) addUntold() {
-	if c.untold > 0 {
-		c.incomplete(fmt.Sprintf("what rules for paths and merges ask of %d objects", c.untold), clip(c.untoldWhy.Error()))
-	}
-}
-
 // add adds one object: what is known of it, and what the policy makes of that.
 func (c *collector) add(ctx context.Context, j *job) {
 	f := j.facts
+	if j.kind == approval {
+		c.addVoucher(f)
+		return
+	}
 	kind := j.kind
 	if j.object.Type == "commit" || j.object.Type == "tag" {
 		kind = j.object.Type
@@ -121,6 +119,9 @@ func (c *collector) add(ctx context.Context, j *job) {
 		kind = "commit"
 	}
 	o := report.Object{Type: kind, OID: j.oid}
+	if c.cfg.PolicyFile != nil && j.oid == c.cfg.PolicyFile.Commit {
+		c.policySeen = true
+	}
 	n := c.graph.take(j.oid)
 	n.exempt = n.exempt || c.baseline[j.oid]
 	if kind == "tag" {
@@ -140,7 +141,10 @@ func (c *collector) add(ctx context.Context, j *job) {
 		c.missing++
 	}
 	if f.signed {
-		c.addSigner(f, r.role)
+		c.addSigner(f, &r)
+	}
+	if f.lacks != "" && r.class == verifier.UnknownKey {
+		c.addLacking(f)
 	}
 	if f.log.LogID != [32]byte{} {
 		c.addLog(&f.log)
@@ -155,9 +159,7 @@ func (c *collector) add(ctx context.Context, j *job) {
 		c.find(x.ID, report.Error, o, f.who(), x.Message)
 	}
 	if r.untold != nil {
-		if c.untold++; c.untoldWhy == nil {
-			c.untoldWhy = r.untold
-		}
+		c.find(ruleNotApplied, report.Warning, o, f.who(), r.untold.Error())
 	}
 	wrong := len(r.findings) > 0
 	if kind == "tag" && r.class != report.Exempt {
@@ -208,6 +210,9 @@ func (c *collector) find(id string, severity report.Severity, o report.Object, s
 // signed.
 func (c *collector) addLightweight() {
 	for _, ref := range c.scope.lightweight {
+		if _, exempt := c.exemption(ref.OID); exempt || c.baseline[ref.OID] {
+			continue
+		}
 		c.find(lightweightTag, report.Error, report.Object{Type: ref.Type, OID: ref.OID}, nil,
 			ref.Name+" is a lightweight tag, which cannot be signed, and a rule of the policy is for it")
 	}
@@ -232,12 +237,18 @@ func (c *collector) addTag(o report.Object, f *facts) (wrong bool) {
 			wrong = true
 		}
 	}
-	if f.class == verifier.Verified && c.cfg.Policy != nil {
-		if name, err := c.cfg.Policy.Identify(*f.signature()); err == nil {
-			c.tagVouchers[f.target] = append(c.tagVouchers[f.target], name)
-		}
-	}
+	c.addVoucher(f)
 	return wrong
+}
+
+// addVoucher has who signed a tag stand for the commit that it is of.
+func (c *collector) addVoucher(f *facts) {
+	if c.cfg.Policy == nil || !f.signed || f.class != verifier.Verified && !f.unlisted {
+		return
+	}
+	if name, err := c.cfg.Policy.Identify(*f.signature()); err == nil {
+		c.tagVouchers[f.target] = append(c.tagVouchers[f.target], name)
+	}
 }
 
 // addRow hands out what was found of an object.
@@ -245,7 +256,7 @@ func (c *collector) addRow(o report.Object, f *facts, r *ruling) {
 	if c.cfg.Row == nil {
 		return
 	}
-	row := report.Row{Repository: c.cfg.Location, Object: o, Class: r.class, Signer: f.who(), Entry: r.entry, Time: f.time, Source: f.source,
+	row := report.Row{Repository: c.cfg.Location, Object: o, Parents: len(f.parents), Class: r.class, Signer: f.who(), Entry: r.entry, Time: f.time, Source: f.source,
 		Message: r.message, Findings: slices.Clone(c.extra)}
 	if row.Time.IsZero() && !f.date.IsZero() {
 		row.Time, row.Source = f.date, verifier.ClaimedTime
@@ -267,7 +278,19 @@ func (c *collector) addMergetag(commit string, m *mergetagFacts) {
 	}
 }
 
-func (c *collector) addSigner(f *facts, role string) {
+// maxLacking bounds the keys that a report lists as lacking.
+const maxLacking = 1 << 16
+
+// addLacking counts an object whose signature a key would decide that nobody
+// gave.
+func (c *collector) addLacking(f *facts) {
+	key := report.UnknownKey{Kind: f.lacksKind, Key: f.lacks}
+	if _, ok := c.lacking[key]; ok || len(c.lacking) < maxLacking {
+		c.lacking[key]++
+	}
+}
+
+func (c *collector) addSigner(f *facts, r *ruling) {
 	s := c.signers[f.signer]
 	if s == nil {
 		s = &report.Signer{
@@ -277,7 +300,10 @@ func (c *collector) addSigner(f *facts, role string) {
 		c.signers[f.signer] = s
 	}
 	s.Objects++
-	s.Role = cmp.Or(s.Role, role)
+	if r.class == verifier.Verified {
+		s.Good++
+	}
+	s.Role = cmp.Or(s.Role, r.role)
 	if f.source == verifier.ClaimedTime || f.time.IsZero() {
 		s.Times = report.ClaimedTimes
 	}
@@ -312,8 +338,11 @@ func (c *collector) connect(f *facts, r *ruling, n node) {
 	if c.cfg.FirstParent && len(parents) > 1 {
 		parents = parents[:1]
 	}
-	vouchers := c.vouchersOf(f, r)
 	for i, parent := range parents {
+		var vouchers []string
+		if i > 0 && n.asked {
+			vouchers = c.vouchersOf(f, r, parent)
+		}
 		c.graph.pass(parent, n, i == 0, vouchers)
 	}
 }
@@ -378,7 +407,6 @@ func (c *collector) reach(ctx context.Context, from []string, wanted map[string]
 
 // report returns the report, without its times.
 func (c *collector) report() *report.Report {
-	c.addUntold()
 	repo := c.cfg.Repo
 	r := &report.Report{
 		Tool: c.cfg.Tool,
@@ -409,6 +437,13 @@ func (c *collector) report() *report.Report {
 	slices.SortFunc(r.Signers, func(a, b report.Signer) int {
 		return cmp.Or(cmp.Compare(b.Objects, a.Objects), strings.Compare(a.Issuer, b.Issuer), strings.Compare(a.Identity, b.Identity),
 			strings.Compare(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
+	})
+	for key, n := range c.lacking {
+		key.Objects = n
+		r.UnknownKeys = append(r.UnknownKeys, key)
+	}
+	slices.SortFunc(r.UnknownKeys, func(a, b report.UnknownKey) int {
+		return cmp.Or(cmp.Compare(b.Objects, a.Objects), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Key, b.Key))
 	})
 	for _, l := range c.logs {
 		r.Logs = append(r.Logs, *l)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,30 +18,35 @@ type line struct {
 // addLines says which tips continuity is told of: those that rules are for
 // before others, and no more than fit a set of branches.
 func (c *collector) addLines() {
-	tips := slices.Clone(c.scope.tips)
-	if c.cfg.Policy != nil {
-		slices.SortStableFunc(tips, func(a, b tip) int { return ranked(c.rulesOf(a.ref) == "") - ranked(c.rulesOf(b.ref) == "") })
+	var ruled, free []tip
+	for _, t := range c.scope.tips {
+		if c.rulesOf(t.ref) == "" {
+			free = append(free, t)
+		} else {
+			ruled = append(ruled, t)
+		}
 	}
+	tips := append(ruled, free...)
 	for _, t := range tips {
 		branch := -1
 		if len(c.lines) < maxBranches {
 			branch = len(c.lines)
 			c.lines = append(c.lines, &line{Continuity: report.Continuity{Ref: t.name, OID: t.oid}})
 		}
-		c.graph.name(t.oid, c.rulesOf(t.ref), branch)
+		rules := c.rulesOf(t.ref)
+		c.graph.name(t.oid, rules, c.asksForSeveral(rules), branch)
+	}
+	if more := len(tips) - len(c.lines); more > 0 {
+		c.omissions = append(c.omissions, report.Omission{
+			What:   fmt.Sprintf("continuity of %d more branches", more),
+			Reason: fmt.Sprintf("it is told of %d, those that rules are for before others; their commits were examined", maxBranches),
+		})
 	}
 	for _, oid := range c.scope.commits {
 		if _, ok := c.graph.open[oid]; !ok {
-			c.graph.name(oid, "", -1)
+			c.graph.name(oid, "", false, -1)
 		}
 	}
-}
-
-func ranked(last bool) int {
-	if last {
-		return 1
-	}
-	return 0
 }
 
 // A compliance is what a commit is worth for continuity.

@@ -58,11 +58,10 @@ func (j *Judge) lookUpOne(ctx context.Context, v *Verdict) {
 	if l == nil {
 		return
 	}
-	v.lookup = nil
+	v.lookup, v.asked = nil, true
 	found, err := j.Entries.Find(ctx, v.Failure.Unverified.Certificate.DER, l.object)
 	if len(found) > 0 {
 		j.slot(func() {
-			v.found = true
 			v.set(j.Verifier.VerifyDetached(l.split.Payload, l.split.Signature, verifier.Detached{Object: l.object, Entries: found}, j.Allowed))
 		})
 	}

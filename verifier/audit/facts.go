@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"time"
 
 	"gitseal/verifier"
@@ -20,6 +21,14 @@ type facts struct {
 	time   time.Time // when it was signed; zero: nobody says
 	source verifier.TimeSource
 
+	// unlisted is set if a policy that names the signer's key would make up for
+	// what is wrong.
+	unlisted bool
+	// lacks is the key that would tell, as the signature names it; empty: none
+	// is lacking.
+	lacks     string
+	lacksKind verifier.Kind
+
 	log         verifier.LogEntry // zero: none
 	certificate [32]byte          // fingerprint of a keyless signer's certificate
 	lifetime    time.Duration     // of that certificate
@@ -27,9 +36,9 @@ type facts struct {
 	// lapses is when a verdict may become another one because a key expires.
 	// Zero: never.
 	lapses time.Time
-	// open is set if entries from outside the signatures could decide, or
-	// did.
-	open bool
+	// open is set if entries from outside the signatures, of the object or of
+	// a mergetag, could decide, and asked if they were looked for.
+	open, asked bool
 
 	mergetags []mergetagFacts
 	unasked   []error // why logs could not be asked; only of new facts
@@ -43,7 +52,7 @@ type mergetagFacts struct {
 
 // factsOf returns the facts of a verdict.
 func factsOf(v *Verdict) *facts {
-	f := &facts{about: v.about, class: v.Class, message: v.Message, open: v.found || v.Class == verifier.NotLogged}
+	f := &facts{about: v.about, class: v.Class, message: v.Message, open: v.asked || v.Class == verifier.NotLogged, asked: v.asked}
 	if signer := v.Signer(); signer != nil {
 		f.signed, f.signer = true, *signer
 		f.time, f.source = v.Time()
@@ -54,7 +63,11 @@ func factsOf(v *Verdict) *facts {
 	}
 	switch {
 	case v.KeyFailure != nil:
-		f.lapses = v.KeyFailure.Lapses
+		f.lapses, f.unlisted = v.KeyFailure.Lapses, v.KeyFailure.Unlisted
+		if f.class == verifier.UnknownKey {
+			claimed := &v.KeyFailure.Unverified
+			f.lacks, f.lacksKind = cmp.Or(claimed.Key, claimed.Signer.Key), claimed.Signer.Kind
+		}
 	case v.Key != nil:
 		f.lapses = v.Key.Lapses
 	}
@@ -63,7 +76,7 @@ func factsOf(v *Verdict) *facts {
 	}
 	for i := range v.mergetags {
 		m := mergetagFacts{v.mergetags[i].oid, *factsOf(&v.mergetags[i].Verdict)}
-		f.open = f.open || m.open
+		f.open, f.asked = f.open || m.open, f.asked || m.asked
 		f.unasked = append(f.unasked, m.unasked...)
 		if !m.lapses.IsZero() && (f.lapses.IsZero() || m.lapses.Before(f.lapses)) {
 			f.lapses = m.lapses

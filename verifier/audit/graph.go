@@ -23,9 +23,10 @@ type node struct {
 	line  branches     // those that it is on, along first parents
 	reach branches     // those that reach it
 	// vouchers are the names of identities that stand for all ways by which
-	// refs reach it, as joined by newlines; known says that there was a way.
+	// refs that ask for several reach it, as joined by newlines; asked says
+	// that there is such a way.
 	vouchers string
-	known    bool
+	asked    bool
 	exempt   bool // a commit of the policy's baseline reaches it
 }
 
@@ -43,16 +44,19 @@ func (b *branches) union(other branches) {
 	b[1] |= other[1]
 }
 
-// name adds what a commit gets from a ref or revision that names it. The way
-// from there has no vouchers.
-func (g *graph) name(oid string, rules policy.Rules, branch int) {
+// name adds what a commit gets from a ref or revision that names it: asked says
+// that among the rules is one that asks for several identities. The way from
+// there has no vouchers; one that nothing is asked of takes none away.
+func (g *graph) name(oid string, rules policy.Rules, asked bool, branch int) {
 	n := g.open[oid]
 	n.rules = n.rules.Union(rules)
 	if branch >= 0 {
 		n.line.add(branch)
 		n.reach.add(branch)
 	}
-	n.vouchers, n.known = "", true
+	if asked {
+		n.vouchers, n.asked = "", true
+	}
 	g.open[oid] = n
 }
 
@@ -64,7 +68,7 @@ func (g *graph) take(oid string) node {
 }
 
 // pass passes a commit's node to a parent: first says whether that is the first
-// one, vouchers who stands for what this commit merged.
+// one, vouchers who stands for what this commit merged by that parent.
 func (g *graph) pass(parent string, from node, first bool, vouchers []string) {
 	n := g.open[parent]
 	n.rules = n.rules.Union(from.rules)
@@ -73,14 +77,18 @@ func (g *graph) pass(parent string, from node, first bool, vouchers []string) {
 		n.line.union(from.line)
 	}
 	n.exempt = n.exempt || from.exempt
+	if !from.asked {
+		g.open[parent] = n
+		return
+	}
 	all := from.vouchers
 	if !first && len(vouchers) > 0 {
 		all = join(append(split(all), vouchers...))
 	}
-	if n.known {
+	if n.asked {
 		all = join(slices.DeleteFunc(split(n.vouchers), func(v string) bool { return !slices.Contains(split(all), v) }))
 	}
-	n.vouchers, n.known = all, true
+	n.vouchers, n.asked = all, true
 	g.open[parent] = n
 }
 

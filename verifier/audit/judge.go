@@ -94,7 +94,7 @@ type Verdict struct {
 	mergetags []mergetag
 	lookup    *lookup // what is to be looked for before this stands; nil: nothing
 	unasked   error   // why a log could not be asked for an entry; else nil
-	found     bool    // an entry from outside the signature decided
+	asked     bool    // entries from outside the signature were looked for
 }
 
 // Signer returns who signed; nil if that is not known for sure.
@@ -269,17 +269,11 @@ func (j *Judge) keyed(keys KeyVerifier, format string, s gitutil.Split) Verdict 
 	if errors.As(err, &v.KeyFailure) {
 		v.Class, v.Key = v.KeyFailure.Class, v.KeyFailure.Valid
 	}
-	if p, ok := j.Allowed.(ByPolicy); ok && isUnlisted(v.Class, v.Signer()) && p.AllowKey(v.Key) == nil {
+	// A policy that names the key itself makes up for files that do not.
+	if p, ok := j.Allowed.(ByPolicy); ok && v.KeyFailure != nil && v.KeyFailure.Unlisted && p.AllowKey(v.Key) == nil {
 		return Verdict{Class: verifier.Verified, Key: v.Key}
 	}
 	return v
-}
-
-// isUnlisted reports whether all that is wrong with a valid signature is that
-// no allowed signers file names its key. A policy that names the key itself
-// makes up for that. SSH signatures carry their key, others do not.
-func isUnlisted(class verifier.Class, signer *verifier.Signer) bool {
-	return signer != nil && signer.Kind == verifier.SSH && (class == verifier.IdentityNotAllowed || class == verifier.UnknownKey)
 }
 
 // set makes a verdict of what the verifier says.

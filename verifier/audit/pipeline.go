@@ -175,6 +175,12 @@ func (c *collector) read(ctx context.Context, yield func(o gitutil.Object, kind 
 		return nil
 	}
 
+	if len(s.approvals) > 0 {
+		err := walk(gitutil.Walk{Tags: s.approvals}, func(o gitutil.Object) bool { return yield(o, approval) })
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
 	var tooDeep error
 	for depth := 0; len(s.objects) > 0; depth++ {
 		if depth == maxTagDepth {
@@ -196,6 +202,10 @@ func (c *collector) read(ctx context.Context, yield func(o gitutil.Object, kind 
 	}
 	return tooDeep
 }
+
+// approval is the kind of a tag that is not in scope, and read only for who
+// signed it.
+const approval = "approval"
 
 // takeRound takes the objects to read one by one: their ids, and what each
 // should be.

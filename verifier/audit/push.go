@@ -70,6 +70,15 @@ func RunPush(ctx context.Context, cfg Config, p Push) ([]*report.Report, error) 
 	return reports, nil
 }
 
+// ruled is what makes updates be judged together: the rules. Where one of them
+// asks for several identities each ref is judged alone: who stands for a commit
+// depends on the ways by which the ref reaches it, so that another ref's having
+// it says nothing.
+type ruled struct {
+	rules policy.Rules
+	alone string // the ref; empty: none of the rules asks for that
+}
+
 // group puts the updates of refs together that have the same rules: those with
 // most rules first, so that what was examined under them need not be again.
 func (p *Push) group(ctx context.Context, cfg *Config) ([]*pushed, error) {
@@ -81,17 +90,25 @@ func (p *Push) group(ctx context.Context, cfg *Config) ([]*pushed, error) {
 	if err := cfg.Repo.Types(ctx, refs); err != nil {
 		return nil, err
 	}
-	groups := make(map[policy.Rules]*pushed)
-	var sets []policy.Rules
+	groups := make(map[ruled]*pushed)
+	var sets []ruled
 	for i, u := range p.Updates {
-		rules := p.historyRules(cfg, u.Ref)
-		if groups[rules] == nil {
-			groups[rules] = new(pushed)
-			sets = append(sets, rules)
+		set := ruled{rules: p.historyRules(cfg, u.Ref)}
+		if cfg.Policy != nil && cfg.Policy.HasThreshold(set.rules) {
+			set.alone = u.Ref
 		}
-		groups[rules].updates = append(groups[rules].updates, update{u, p.Targets[u.Ref], refs[i], held[i].Type == ""})
+		g := groups[set]
+		if g == nil {
+			g = new(pushed)
+			groups[set] = g
+			sets = append(sets, set)
+		}
+		g.updates = append(g.updates, update{u, p.Targets[u.Ref], refs[i], held[i].Type == ""})
+		if set.alone != "" && held[i].PeeledType == "commit" {
+			g.known = append(g.known, held[i].Peeled)
+		}
 	}
-	slices.SortStableFunc(sets, func(a, b policy.Rules) int { return cmp.Compare(size(b), size(a)) })
+	slices.SortStableFunc(sets, func(a, b ruled) int { return cmp.Compare(size(b.rules), size(a.rules)) })
 
 	known := make(map[policy.Rules][]string) // commits, by the rules of what reaches them
 	add := func(rules policy.Rules, ref gitutil.Ref) {
@@ -105,10 +122,10 @@ func (p *Push) group(ctx context.Context, cfg *Config) ([]*pushed, error) {
 		}
 	}
 	var all []*pushed
-	for _, rules := range sets {
-		g := groups[rules]
+	for _, set := range sets {
+		g, rules := groups[set], set.rules
 		for theirs, oids := range known {
-			if theirs.Union(rules) == theirs {
+			if set.alone == "" && theirs.Union(rules) == theirs {
 				g.known = append(g.known, oids...)
 			}
 		}

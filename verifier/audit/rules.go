@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"gitseal/gitutil"
@@ -43,7 +44,7 @@ func (c *collector) rule(ctx context.Context, kind, oid string, f *facts, n node
 		return out
 	}
 	out.object = c.object(ctx, kind, oid, f, n)
-	if f.class == verifier.Verified || isUnlisted(f.class, f.who()) && c.names(f) {
+	if f.class == verifier.Verified || f.unlisted && c.names(f) {
 		c.judgeSigned(f, &out)
 	}
 	if report.SeverityOf(out.class) == report.Note && len(out.findings) == 0 && out.untold == nil {
@@ -54,7 +55,7 @@ func (c *collector) rule(ctx context.Context, kind, oid string, f *facts, n node
 	if n.exempt {
 		return ruling{class: report.Exempt, message: "it is from before the policy's baseline", before: true}
 	}
-	if reason, ok := p.Exemption(oid, c.started); ok {
+	if reason, ok := c.exemption(oid); ok {
 		return ruling{class: report.Exempt, message: "the policy exempts it: " + reason}
 	}
 	return out
@@ -64,6 +65,14 @@ func (c *collector) rule(ctx context.Context, kind, oid string, f *facts, n node
 func (c *collector) names(f *facts) bool {
 	_, err := c.cfg.Policy.Identify(*f.signature())
 	return err == nil
+}
+
+// exemption returns why the policy exempts an object, if it does.
+func (c *collector) exemption(oid string) (reason string, ok bool) {
+	if c.cfg.Policy == nil {
+		return "", false
+	}
+	return c.cfg.Policy.Exemption(oid, c.started)
 }
 
 // object returns what the policy judges.
@@ -113,21 +122,13 @@ func (c *collector) paths(ctx context.Context, f *facts) ([]string, error) {
 	if len(parents) < 2 {
 		return c.trees.Changed(ctx, f.tree, parents, "")
 	}
-	bases, err := c.cfg.Repo.MergeBase(ctx, f.parents[0], f.parents[1])
+	bases, err := c.basesOf(ctx, f.parents)
 	if err != nil {
 		return nil, err
-	}
-	if len(f.parents) > 2 || len(bases) == 0 {
-		bases = []string{""} // what differs from every parent
 	}
 	// With several bases, each has to explain the merge.
 	changed := make(map[string]bool)
 	for _, base := range bases {
-		if base != "" {
-			if base, err = c.treeOf(ctx, base); err != nil {
-				return nil, err
-			}
-		}
 		paths, err := c.trees.Changed(ctx, f.tree, parents, base)
 		if err != nil {
 			return nil, err
@@ -136,12 +137,57 @@ func (c *collector) paths(ctx context.Context, f *facts) ([]string, error) {
 			changed[path] = true
 		}
 	}
-	all := make([]string, 0, len(changed))
-	for path := range changed {
-		all = append(all, path)
+	return slices.Sorted(maps.Keys(changed)), nil
+}
+
+// maxBased is how many parents of a merge are compared in pairs: each pair is a
+// run of git.
+const maxBased = 6
+
+// basesOf returns the trees that a merge is held against: those of the merge
+// bases of any two of its parents. If only those of the first two counted, a
+// parent that is an ancestor of another could stand for the version that was
+// there once, and whoever merges could put it back. Where two have nothing in
+// common, and where parents are too many, it is the empty tree: then what is
+// not the same in all who have it is the merge's own.
+func (c *collector) basesOf(ctx context.Context, parents []string) ([]string, error) {
+	empty, err := gitutil.HashObject(c.judge.Format, "tree", nil)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(all)
-	return all, nil
+	parents = slices.Clone(parents)
+	slices.Sort(parents)
+	parents = slices.Compact(parents)
+	if len(parents) > maxBased {
+		return []string{empty}, nil
+	}
+	trees := make(map[string]bool)
+	for i, a := range parents {
+		for _, b := range parents[i+1:] {
+			bases, err := c.cfg.Repo.MergeBase(ctx, a, b)
+			if err != nil {
+				return nil, err
+			}
+			if len(bases) == 0 {
+				trees[empty] = true
+			}
+			for _, base := range bases {
+				tree, err := c.treeOf(ctx, base)
+				if err != nil {
+					return nil, err
+				}
+				trees[tree] = true
+			}
+		}
+	}
+	if len(parents) == 1 { // named more than once
+		tree, err := c.treeOf(ctx, parents[0])
+		if err != nil {
+			return nil, err
+		}
+		trees[tree] = true
+	}
+	return slices.Sorted(maps.Keys(trees)), nil
 }
 
 // treeOf returns the tree of a commit.
@@ -179,10 +225,17 @@ func (c *collector) close() error {
 	return errors.Join(errs...)
 }
 
-// vouchersOf returns who stands for what a merge merges: whoever made the
-// merge, if the policy allows that, and whoever signed the tag of it. A forge
-// makes merges without looking at them.
-func (c *collector) vouchersOf(f *facts, r *ruling) []string {
+// asksForSeveral reports whether one of the rules asks for several identities
+// behind a commit.
+func (c *collector) asksForSeveral(rules policy.Rules) bool {
+	return rules != "" && c.cfg.Policy.HasThreshold(rules)
+}
+
+// vouchersOf returns who stands for what a merge merges by a parent: whoever
+// made the merge, if the policy allows that, and whoever signed the tag of that
+// parent. A forge makes merges without looking at them. A tag of another
+// parent, such as a release, says nothing about this one.
+func (c *collector) vouchersOf(f *facts, r *ruling, parent string) []string {
 	if c.cfg.Policy == nil || len(f.parents) < 2 || r.class != verifier.Verified {
 		return nil
 	}
@@ -192,7 +245,7 @@ func (c *collector) vouchersOf(f *facts, r *ruling) []string {
 	}
 	for i := range f.mergetags {
 		m := &f.mergetags[i]
-		if m.class != verifier.Verified {
+		if m.class != verifier.Verified || m.target != parent {
 			continue
 		}
 		if name, err := c.cfg.Policy.Identify(*m.signature()); err == nil {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitseal/gitutil"
+	"gitseal/verifier/policy"
 	"gitseal/verifier/report"
 )
 
@@ -25,6 +27,7 @@ type scope struct {
 	tags map[string][]string // the refs in scope that hold a tag, by its id
 
 	lightweight []gitutil.Ref // tags that are no objects, though the policy wants them to be
+	approvals   []string      // tags out of scope that may vouch for commits
 
 	// The goroutine that reads has these to itself once it runs.
 	objects []target        // to read one by one: tags, and what the repository lacks
@@ -61,7 +64,8 @@ func resolve(ctx context.Context, cfg Config) (*scope, error) {
 		}
 	}
 	var refs []gitutil.Ref
-	if cfg.All || cfg.State != nil {
+	thresholds := cfg.Policy != nil && slices.ContainsFunc(cfg.Policy.AllRules(), func(r policy.Rule) bool { return r.Threshold > 0 })
+	if cfg.All || cfg.State != nil || thresholds {
 		var err error
 		if refs, err = cfg.Repo.Refs(ctx); err != nil {
 			return nil, err
@@ -69,6 +73,9 @@ func resolve(ctx context.Context, cfg Config) (*scope, error) {
 	}
 	if cfg.State != nil {
 		cfg.State.record(refs)
+	}
+	if thresholds {
+		defer s.addApprovals(refs)
 	}
 	if cfg.All {
 		for _, ref := range refs {
@@ -218,8 +225,30 @@ func (s *scope) addNamed(ctx context.Context, cfg Config, revision, oid string) 
 	if ref.Name, err = cfg.refOf(ctx, revision); err != nil {
 		return err
 	}
+	if s.isLightweight(cfg, ref) {
+		s.lightweight = append(s.lightweight, ref)
+	}
 	s.addObject(ref, typ, revision)
 	return nil
+}
+
+// addApprovals adds the tags of commits that are not in scope themselves: who
+// signs one stands for its commit, whatever range it is examined in.
+func (s *scope) addApprovals(refs []gitutil.Ref) {
+	for _, ref := range refs {
+		if strings.HasPrefix(ref.Name, "refs/tags/") && ref.Type == "tag" && ref.PeeledType == "commit" && !s.named[target{ref.OID, "tag"}] {
+			s.approvals = append(s.approvals, ref.OID)
+		}
+	}
+	slices.Sort(s.approvals)
+	s.approvals = slices.Compact(s.approvals)
+}
+
+// isLightweight reports whether a ref is a tag without an object, though the
+// policy has rules for it that somebody has to sign one for.
+func (s *scope) isLightweight(cfg Config, ref gitutil.Ref) bool {
+	return strings.HasPrefix(ref.Name, "refs/tags/") && ref.OID != "" && ref.Type != "" && ref.Type != "tag" &&
+		cfg.rulesOf(ref.Name) != "" && !cfg.Policy.AllowsLightweight(ref.Name)
 }
 
 // revisionError makes a *RevisionError of an error about what a revision
@@ -239,7 +268,7 @@ func (s *scope) addRef(cfg Config, ref gitutil.Ref) {
 	case strings.HasPrefix(ref.Name, "refs/heads/"), strings.HasPrefix(ref.Name, "refs/remotes/"):
 	case strings.HasPrefix(ref.Name, "refs/tags/"):
 		if ref.OID != "" && ref.Type != "" && ref.Type != "tag" {
-			if cfg.Policy != nil && cfg.Policy.RulesOf(ref.Name) != "" && !cfg.Policy.AllowsLightweight(ref.Name) {
+			if s.isLightweight(cfg, ref) {
 				s.lightweight = append(s.lightweight, ref)
 			}
 			s.omit(ref.Name, "a lightweight tag is no object; its commit is examined if a branch or annotated tag reaches it")

@@ -16,9 +16,8 @@ type baseline struct {
 	reason string
 }
 
-// Baseline returns the ids of the objects after which history is judged: what
-// these reach, and they themselves, is exempt, and so are the tags of such
-// commits.
+// Baseline returns the ids of the objects after which history is judged: the
+// commits that these reach, and they themselves, are exempt.
 func (p *Policy) Baseline() []string { return slices.Clone(p.baseline.after) }
 
 // BaselineReason returns why what is before the baseline is exempt; it may be

@@ -99,9 +99,9 @@
 //
 // # Baseline
 //
-// What the objects in after reach is exempt, they themselves included: commits,
-// and tags of such commits, whenever somebody made them. Lightweight tags whose
-// commit is exempt, or from before the baseline, are no findings either.
+// What the commits in after reach is exempt, they themselves included. Tags are
+// not: an old commit can get a new tag any day. The id of a tag in after exempts
+// that tag, and that of a commit the lightweight tags of it, as does exempt.
 //
 // The package reads no file and no clock.
 package policy

@@ -49,8 +49,8 @@ func SeverityOf(class verifier.Class) Severity {
 	return Error
 }
 
-// Hint returns what to do about an object of a class; empty for the good
-// classes.
+// Hint returns what to do about an object of a class, the word OID in it
+// standing for the object's id; empty for the good classes.
 func Hint(class verifier.Class) string {
 	if i := indexOf(string(class)); i >= 0 && i < classCount {
 		return descriptions[i].Hint

@@ -1,6 +1,27 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
+
+// mainBranches are the names that the branch that counts most has nearly
+// everywhere.
+var mainBranches = []string{"HEAD", "refs/heads/main", "refs/heads/master", "refs/heads/trunk"}
+
+// foremost returns the branches with the main ones before the others, which
+// stay as they come: where not all are shown, those are.
+func foremost(all []Continuity) []Continuity {
+	all = slices.Clone(all)
+	rank := func(c *Continuity) int {
+		if i := slices.Index(mainBranches, c.Ref); i >= 0 {
+			return i
+		}
+		return len(mainBranches)
+	}
+	slices.SortStableFunc(all, func(a, b Continuity) int { return rank(&a) - rank(&b) })
+	return all
+}
 
 // words says since when a branch is compliant, in one line.
 func (c *Continuity) words() string {

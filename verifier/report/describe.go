@@ -9,7 +9,9 @@ type Description struct {
 	Severity Severity // for a class that of its objects, mergetags aside
 	Title    string   // a few words
 	Help     string   // a sentence or two
-	Hint     string   // what to do; "" where nothing has to be done
+	// Hint is what to do, with the words of Finding.Hint in it; "" where nothing
+	// has to be done.
+	Hint string
 }
 
 // IDs returns the id of every finding: the classes, in the order of the
@@ -47,7 +49,7 @@ var descriptions = []Description{
 		"The signature is valid, and with a policy its signer was allowed to make it.", ""},
 	{string(verifier.IdentityNotAllowed), Error, "signer is not allowed",
 		"The signature is valid, and the policy does not allow its signer there, or not at that time.",
-		"if this signer is expected: gitseal policy allow SUBJECT --issuer ISSUER"},
+		"if this signer is expected, let the policy allow them: gitseal policy allow --help"},
 	{string(verifier.BadSignature), Error, "signature is wrong",
 		"The signature is not over these bytes, or not by the key that it names. The object may have been changed after it was signed.",
 		"find who changed it: gitseal show OID"},
@@ -71,10 +73,10 @@ var descriptions = []Description{
 		"find out since when the key is not to be trusted"},
 	{string(verifier.ExpiredKey), Error, "key or signature has expired",
 		"The key, or the signature itself, is outside of the time for which it is valid.",
-		"sign again with a key that is valid"},
+		"get the key again, its owner may have extended it; or let the policy believe the dates that signatures claim: key-time = \"claimed\""},
 	{string(verifier.UnknownKey), Warning, "key is not known",
 		"The signature is by a key that is not among the known ones, so it could not be checked.",
-		"get the signer's key from a source you trust"},
+		"get the key from a source you trust, not from where the signature came from, and name it: --openpgp-keyring, --allowed-signers, or ssh = \"SHA256:…\" in the policy"},
 	{string(verifier.WeakAlgorithm), Error, "algorithm is too weak",
 		"The signature relies on an algorithm that proves nothing any more.",
 		"sign again; what made this signature is out of date"},
@@ -102,19 +104,19 @@ var descriptions = []Description{
 		LogForkHint},
 	{"committer-mismatch", Error, "committer is not the signer",
 		"The committer, or the tagger, is not the person who signed, though the policy asks for that.",
-		"see which rule asks for it: gitseal policy explain OID"},
+		"see which rule asks for it: EXPLAIN"},
 	{"author-mismatch", Error, "author is not the signer",
 		"The author is not the person who signed, though the policy asks for that.",
-		"see which rule asks for it: gitseal policy explain OID"},
+		"see which rule asks for it: EXPLAIN"},
 	{"forge-content", Error, "forge changed content",
 		"A commit signed by the forge is no merge, or its tree is not what a plain merge of its parents yields. A forge may merge, and nothing else.",
-		"see what it changed: git show --remerge-diff OID"},
+		"see what it changed: git show --remerge-diff OID; and which rule is for it: EXPLAIN"},
 	{"threshold-not-met", Error, "too few people vouch for it",
 		"Fewer different people vouch for the object than the policy demands.",
-		"see who does: gitseal policy explain OID"},
+		"see who does: EXPLAIN"},
 	{"lightweight-tag", Error, "tag is not annotated",
 		"The tag is a name and no object, so it cannot be signed, though the policy demands it.",
-		"replace it by a signed tag: git tag -s -f NAME"},
+		"replace it by a signed tag of the same object, NAME being the tag's: git tag -s -f NAME NAME^{}"},
 	{"tag-name-mismatch", Error, "tag has another name inside",
 		"The tag object names itself otherwise than the ref that holds it: a signed tag was put in the place of another.",
 		"compare the two: git cat-file -p OID"},
@@ -126,13 +128,16 @@ var descriptions = []Description{
 		"ask who deleted it; the object it held is in the state file"},
 	{"ref-rewound", Error, "branch was rewound",
 		"The branch no longer contains the commit that it held at the last audit: its history was rewritten or rolled back.",
-		"compare with the commit it held: git log OLD..OID"},
+		"see what it holds now: git log OID; what it held is in the message and in the state file"},
 	{"ref-deleted", Error, "branch was deleted",
 		"The branch was there at the last audit and is gone.",
 		"ask who deleted it; the commit it held is in the state file"},
 	{"policy-change-not-allowed", Error, "policy was changed without permission",
 		"The commit changes the policy file and does not satisfy the policy that was in force before it.",
-		"see which rule it breaks: gitseal policy explain OID"},
+		"see which rule it breaks: EXPLAIN"},
+	{"rule-not-applied", Warning, "a rule could not be applied",
+		"A rule of the policy asks for what could not be read, such as the paths that the commit changes or a merge of its parents, so it could not be told whether the rule is satisfied.",
+		"see which rule it is: EXPLAIN; fetch what is missing and audit again: git fetch; git fsck"},
 
 	{"time-skew", Note, "date is far from the proven time",
 		"The date in the commit or tag is far from the time that is proven. Clocks can be wrong, and dates can be made up.", ""},

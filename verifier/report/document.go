@@ -121,42 +121,70 @@ func (d *document) text(value any) []byte {
 	return PlainJSON(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n")))
 }
 
-// findings writes findings, each as what value makes of it, between calls of
-// before and after. What value makes has a member "oid" with the object's id.
+// findings writes the findings of a report, each as what value makes of it,
+// between calls of before and after. What value makes has the finding's members
+// in their order: the object's with "oid", and "hint" as the last one.
 //
 // Of findings that differ in their ids only, the text around the id is made
 // once: a million take seconds otherwise.
-func (d *document) findings(findings *Findings, value func(Finding) any, before, after func()) {
-	member := []byte(`"oid": "`)
-	if d.compact {
-		member = []byte(`"oid":"`)
-	}
-	type around struct{ head, tail []byte }
-	texts := make(map[int]around)
+func (d *document) findings(r *Report, value func(jsonFinding) any, before, after func()) {
+	findings := &r.Findings
+	texts := make(map[int][][]byte)
 	for number, oid := range findings.records() {
 		if d.err != nil {
 			return
 		}
 		before()
+		alone := len(oid) == 0 || findings.counts[number] == 1
 		text, ok := texts[number]
-		if !ok && (len(oid) == 0 || findings.counts[number] == 1) {
-			d.value(value(findings.details[number].finding(oid)))
+		if !ok && !alone {
+			text = d.around(r, &findings.details[number], value)
+			texts[number] = text
+		}
+		if alone || len(text) > 2 && !isBinaryID(oid) { // no id is put into a hint that is none
+			x := findings.details[number].finding(oid)
+			x.Hint = r.hint(&x)
+			d.value(value(newJSONFinding(x)))
 			after()
 			continue
 		}
-		if !ok {
-			// No quote is bare within a string, so the member is the first such.
-			all := bytes.Clone(d.text(value(findings.details[number].finding(nil))))
-			if d.err != nil {
-				return
+		for i, part := range text {
+			if i > 0 {
+				d.w.Write(hex.AppendEncode(d.w.AvailableBuffer(), oid)) // d.w keeps the first error for Flush
 			}
-			i := bytes.Index(all, append(member, '"')) + len(member)
-			text = around{all[:i], all[i:]}
-			texts[number] = text
+			_, d.err = d.w.Write(part)
 		}
-		d.w.Write(text.head) // d.w keeps the first error for Flush
-		d.w.Write(hex.AppendEncode(d.w.AvailableBuffer(), oid))
-		_, d.err = d.w.Write(text.tail)
 		after()
 	}
+}
+
+// around returns the text of a finding around the places of its object's id:
+// the member, and those in the hint.
+func (d *document) around(r *Report, of *detail, value func(jsonFinding) any) [][]byte {
+	oid, hint := `"oid": "`, `"hint": "`
+	if d.compact {
+		oid, hint = `"oid":"`, `"hint":"`
+	}
+	x := of.finding(nil)
+	x.Hint = ""
+	// No quote is bare within a string, so the members are the first and the
+	// last such.
+	all := bytes.Clone(d.text(value(newJSONFinding(x))))
+	if d.err != nil {
+		return nil
+	}
+	atID := bytes.Index(all, []byte(oid+`"`)) + len(oid)
+	atHint := bytes.LastIndex(all, []byte(hint+`"`)) + len(hint)
+	parts := [][]byte{all[:atID], bytes.Clone(all[atID:atHint])}
+	for i, words := range splitWord(r.sharedHint(of.hint), oidWord) {
+		quoted := d.text(words)
+		if i > 0 {
+			parts = append(parts, nil)
+		}
+		last := len(parts) - 1
+		parts[last] = append(parts[last], quoted[1:len(quoted)-1]...)
+	}
+	last := len(parts) - 1
+	parts[last] = append(parts[last], all[atHint:]...)
+	return parts
 }

@@ -25,13 +25,17 @@ type Config struct {
 	// HelpURI is where docs/findings.md is published: with "#" and a finding's
 	// id it is the link of a rule in SARIF. Empty: rules have no link.
 	HelpURI string
+	// Width is how many characters a line of "text" has: those of a terminal.
+	// Zero: lines are not broken, as programs that look for something in them
+	// want it.
+	Width int
 	// VSA is for the format "vsa".
 	VSA VSAConfig
 }
 
 // formats are all of them, by name.
 var formats = map[string]func(io.Writer, *Config) RowWriter{
-	"text":     whole(WriteText),
+	"text":     func(w io.Writer, cfg *Config) RowWriter { return &wholeWriter{w, textWriter(cfg.Width)} },
 	"json":     whole(WriteJSON),
 	"jsonl":    func(w io.Writer, _ *Config) RowWriter { return NewJSONL(w) },
 	"sarif":    func(w io.Writer, cfg *Config) RowWriter { return &wholeWriter{w, sarifWriter(cfg.HelpURI)} },

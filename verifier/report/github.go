@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -14,8 +15,9 @@ var commands = map[Severity]string{Error: "error", Warning: "warning", Note: "no
 
 // WriteGitHub writes the report as workflow commands of GitHub Actions, which
 // make annotations of them: the findings, the worst first, at most ten of a
-// severity, of which the last one says how many more there are. Last comes a
-// line with the result that is no command.
+// severity. If these are not all, some of each id are shown, the rarest ids
+// first, and the tenth says how many there are of which id. Last comes a line
+// with the result that is no command.
 //
 // Bytes from git objects never make a command of their own.
 func WriteGitHub(w io.Writer, reports ...*Report) error {
@@ -28,37 +30,66 @@ func WriteGitHub(w io.Writer, reports ...*Report) error {
 		}
 		annotate(b, Warning, "audit is incomplete", clip(line, 500))
 	}
-	left := make(map[Severity]int)
-	for _, severity := range severities {
-		left[severity] = s.count(severity)
+	groups := s.tally()
+	for of := range bySeverity(groups) {
+		room := maxAnnotations
+		if of[0].severity == Warning && !s.Complete {
+			room--
+		}
+		if n := s.count(of[0].severity); n > room {
+			room--
+		}
+		allot(of, room, room)
 	}
-	room := map[Severity]int{Error: maxAnnotations, Warning: maxAnnotations, Note: maxAnnotations}
-	if !s.Complete {
-		room[Warning]--
-	}
-	for i, x := range s.worstFirst() {
-		if left[x.Severity] == 0 || room[x.Severity] == 0 {
-			continue
-		}
-		room[x.Severity]--
-		if room[x.Severity] == 0 && left[x.Severity] > 1 {
-			annotate(b, x.Severity, "more findings", count(left[x.Severity], "more finding")+" of this severity, see --format json")
-			left[x.Severity] = 0
-			continue
-		}
-		left[x.Severity]--
-		title := x.ID
-		if s.single() == nil {
-			title = s.name(i) + ": " + x.ID
-		}
-		message := clip(x.about(), 1000)
-		if x.Hint != "" {
-			message += "\n" + clip("hint: "+x.Hint, 500)
-		}
-		annotate(b, x.Severity, clip(title, 200), message)
+	s.fill(groups)
+	for of := range bySeverity(groups) {
+		annotateGroups(b, s, of)
 	}
 	b.WriteString("gitseal audit: " + s.Totals.examined() + " examined, result: " + printable(string(s.Result)) + "\n")
 	return writing(b.Flush())
+}
+
+// bySeverity yields the groups of each severity.
+func bySeverity(groups []group) iter.Seq[[]group] {
+	return func(yield func([]group) bool) {
+		for len(groups) > 0 {
+			n := 1
+			for n < len(groups) && groups[n].severity == groups[0].severity {
+				n++
+			}
+			if !yield(groups[:n]) {
+				return
+			}
+			groups = groups[n:]
+		}
+	}
+}
+
+// annotateGroups writes the findings of one severity.
+func annotateGroups(b *bufio.Writer, s *Set, groups []group) {
+	more, rest := 0, ""
+	for i := range groups {
+		g := &groups[i]
+		for _, p := range g.shown {
+			x := s.finding(p)
+			title := x.ID
+			if s.single() == nil {
+				title = s.name(p.report) + ": " + x.ID
+			}
+			message := clip(x.about(), 1000)
+			if hint := s.hint(p.report, &x); hint != "" {
+				message += "\n" + clip("hint: "+hint, 500)
+			}
+			annotate(b, x.Severity, clip(title, 200), message)
+		}
+		if g.cut() {
+			more += g.total - len(g.shown)
+			rest += "\n" + clip(g.name(), 100) + ": " + g.extent()
+		}
+	}
+	if more > 0 {
+		annotate(b, groups[0].severity, "more findings", count(more, "more finding")+" of this severity, see --format json"+rest)
+	}
 }
 
 // What is escaped in a command's message, and besides in its properties: as

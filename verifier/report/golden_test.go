@@ -20,9 +20,9 @@ func rows() []Row {
 	alice := &verifier.Signer{Kind: verifier.Keyless, Identity: verifier.Identity{Issuer: "https://accounts.example.com", Subject: "alice@example.com"}}
 	carol := &verifier.Signer{Kind: verifier.OpenPGP, Identity: verifier.Identity{Subject: "Carol <carol@example.com>"}, Key: fingerprint}
 	return []Row{
-		{"", Object{"commit", sha1OID}, verifier.Verified, alice, "alice", at, verifier.LogTime, "", nil},
-		{"", Object{"commit", otherOID}, verifier.Verified, carol, "", at, verifier.ClaimedTime, "", []string{"time-skew", "identity-unlike-committer"}},
-		{"", Object{"tag", sha256OID}, Unsigned, nil, "", time.Time{}, "", "no signature, \"none\"", nil},
+		{"", Object{"commit", sha1OID}, verifier.Verified, 1, alice, "alice", at, verifier.LogTime, "", nil},
+		{"", Object{"commit", otherOID}, verifier.Verified, 2, carol, "", at, verifier.ClaimedTime, "", []string{"time-skew", "identity-unlike-committer"}},
+		{"", Object{"tag", sha256OID}, Unsigned, 0, nil, "", time.Time{}, "", "no signature, \"none\"", nil},
 	}
 }
 

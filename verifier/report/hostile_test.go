@@ -26,12 +26,16 @@ func reportOf(s string) *Report {
 	r.Policy.Source, r.Trust.Sources = s, []string{s}
 	r.NotExamined = append(r.NotExamined, Omission{s, s})
 	r.Signers = append(r.Signers, Signer{Kind: verifier.Kind(s), Identity: s, Issuer: s, Key: s, Role: s, Objects: 1, Times: TimeKind(s)})
+	r.UnknownKeys = append(r.UnknownKeys, UnknownKey{verifier.Kind(s), s, 1})
 	r.Logs = append(r.Logs, Log{Origin: s, Consistency: Consistency(s)})
 	r.Months = append(r.Months, Month{Month: s, None: 1})
 	r.Continuity = append(r.Continuity, Continuity{Ref: s, OID: s, Since: &Point{OID: s}, Gaps: []Gap{{Newest: Point{OID: s}}}, GapCount: 1})
 	for _, severity := range severities {
 		r.Findings.Add(Finding{s, severity, Object{s, s}, &signer, s, s})
+		r.Findings.Add(Finding{s, severity, Object{s, sha1OID}, &signer, s, "EXPLAIN; OID " + s})
+		r.Findings.Add(Finding{s, severity, Object{s, otherOID}, &signer, s, "EXPLAIN; OID " + s})
 	}
+	r.Explain = s + " OID"
 	r.Result = Result(s)
 	return r
 }
@@ -44,7 +48,7 @@ func signerOf(s string) verifier.Signer {
 func outputOf(t *testing.T, format, s string) []string {
 	t.Helper()
 	signer := signerOf(s)
-	row := Row{s, Object{s, s}, verifier.Class(s), &signer, s, time.Date(-7, 1, 1, 0, 0, 0, 0, time.UTC), verifier.TimeSource(s), s, []string{s}}
+	row := Row{s, Object{s, s}, verifier.Class(s), 1, &signer, s, time.Date(-7, 1, 1, 0, 0, 0, 0, time.UTC), verifier.TimeSource(s), s, []string{s}}
 	var out []string
 	for _, reports := range [][]*Report{{reportOf(s)}, {sample(), reportOf(s)}} {
 		if format == "vsa" {
@@ -275,7 +279,7 @@ func TestGitHubShowsTenOfAKind(t *testing.T) {
 		if strings.Count(out, "::error ") != 10 || strings.Count(out, "::warning ") != 10 {
 			t.Errorf("not ten of each:\n%s", out)
 		}
-		if !strings.Contains(out, "::error title=gitseal%3A more findings::16 more findings of this severity, see --format json\n") {
+		if !strings.Contains(out, "::error title=gitseal%3A more findings::16 more findings of this severity, see --format json%0Aunsigned: 25, of which the first 9\n") {
 			t.Errorf("what is not shown is not said:\n%s", out)
 		}
 		if said := strings.Contains(out, "::warning title=gitseal%3A audit is incomplete::INCOMPLETE"); said == complete {

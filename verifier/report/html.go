@@ -53,6 +53,7 @@ func WriteHTML(w io.Writer, reports ...*Report) error {
 	h.continuity()
 	h.findings()
 	h.signers()
+	h.unknownKeys()
 	h.evidence()
 	h.put("</main>\n</body>\n</html>\n")
 	return writing(h.w.Flush())

@@ -110,68 +110,82 @@ func (h *page) findings() {
 		h.put("<p>None.</p>\n")
 		return
 	}
-	shown := make(map[string]int) // by severity, and by id
-	for _, x := range h.shown() {
-		shown["s-"+string(x.Severity)]++
-		shown["i-"+htmlID(x.ID)]++
+	h.filters(n)
+	h.put("<div class=\"list\">\n")
+	columns := []string{"Finding", "Object", h.repositoryColumn(), "What"}
+	end := h.table("Findings, the worst first", columns...)
+	groups := h.set.groups(maxHTML, maxHTML)
+	for i := range groups {
+		g := &groups[i]
+		what := mark("%s<br><code>%s</code>", severityBadge(g.severity, string(g.severity)), clip(g.name(), 100))
+		for _, p := range g.shown {
+			x := h.set.finding(p)
+			h.finding(g, "", columns, what, mark("%s<br>%s", clip(x.Object.Type, 40), object(x.Object.OID)),
+				clip(h.set.name(p.report), 200), htmlMessage(&x, h.set.hint(p.report, &x)))
+		}
+		if g.cut() {
+			h.finding(g, " cut", columns, what, raw(""), raw(""), mark("%s; all of them: <code>--format json</code>", g.extent()))
+		}
+	}
+	end()
+	h.put("</div>\n</div>\n")
+	h.commands(groups)
+}
+
+// filters writes the boxes. Their numbers are of all findings, shown or not.
+func (h *page) filters(n int) {
+	ids := make(map[string]int)
+	for _, r := range h.set.Reports {
+		for id, of := range r.Findings.ids() {
+			for _, k := range of {
+				ids[htmlID(id)] += k
+			}
+		}
 	}
 	h.put("<div class=\"filters\">\n<p class=\"label\">Severity</p>\n")
-	h.put("<input type=\"radio\" name=\"s\" id=\"s-all\" checked><label for=\"s-all\">all <b>%s</b></label>\n", thousands(min(n, maxHTML)))
+	h.put("<input type=\"radio\" name=\"s\" id=\"s-all\" checked><label for=\"s-all\">all <b>%s</b></label>\n", thousands(n))
 	for _, severity := range severities {
-		if k := shown["s-"+string(severity)]; k > 0 {
+		if k := h.set.count(severity); k > 0 {
 			h.put("<input type=\"radio\" name=\"s\" id=\"s-%s\"><label for=\"s-%s\">%s <b>%s</b></label>\n", string(severity), string(severity), string(severity), thousands(k))
 		}
 	}
 	h.put("<p class=\"label\">Finding</p>\n")
 	for _, id := range append(IDs(), otherID) {
-		if k := shown["i-"+id]; k > 0 {
+		if k := ids[id]; k > 0 {
 			h.put("<input type=\"checkbox\" id=\"i-%s\" checked><label for=\"i-%s\">%s <b>%s</b></label>\n", id, id, id, thousands(k))
 		}
 	}
-	h.put("<div class=\"list\">\n")
-	columns := []string{"Finding", "Object", h.repositoryColumn(), "What"}
-	end := h.table("Findings, the worst first", columns...)
-	for i, x := range h.shown() {
-		h.put("<tr class=\"f s-%s i-%s\">", string(x.Severity), htmlID(x.ID))
-		values := []any{
-			mark("%s<br><code>%s</code>", severityBadge(x.Severity, string(x.Severity)), clip(x.ID, 100)),
-			mark("%s<br>%s", clip(x.Object.Type, 40), object(x.Object.OID)),
-			clip(h.set.name(i), 200),
-			htmlMessage(&x),
-		}
-		for k, c := range columns {
-			if c != "" {
-				h.cell(c, values[k])
-			}
-		}
-		h.put("</tr>\n")
-	}
-	end()
-	h.more(n - maxHTML)
-	h.put("</div>\n</div>\n")
-	h.put("<p>See more of one: <code>gitseal show OID</code>, <code>gitseal policy explain OID</code>. What a finding means: <code>gitseal explain FINDING</code>.</p>\n")
 }
 
-// shown yields the findings that the page shows.
-func (h *page) shown() func(yield func(int, Finding) bool) {
-	return func(yield func(int, Finding) bool) {
-		n := 0
-		for i, x := range h.set.worstFirst() {
-			if n == maxHTML || !yield(i, x) {
-				return
-			}
-			n++
+// finding writes a row of the list, which the boxes hide by its classes.
+func (h *page) finding(g *group, class string, columns []string, values ...any) {
+	h.put("<tr class=\"f s-%s i-%s%s\">", string(g.severity), htmlID(g.id), class)
+	for i, c := range columns {
+		if c != "" {
+			h.cell(c, values[i])
 		}
+	}
+	h.put("</tr>\n")
+}
+
+// commands writes what to type to see more of the first finding.
+func (h *page) commands(groups []group) {
+	if commands := h.set.commands(groups); len(commands) > 0 {
+		h.put("<p>See more of the first:")
+		for _, command := range commands {
+			h.put(" <code>%s</code>", clip(command, 500))
+		}
+		h.put("</p>\n")
 	}
 }
 
-func htmlMessage(x *Finding) raw {
+func htmlMessage(x *Finding, hint string) raw {
 	text := mark("%s", clip(x.Message, 1000))
 	if by := x.by(); by != "" {
 		text += mark("<br><span class=\"by\">%s</span>", who(by))
 	}
-	if x.Hint != "" {
-		text += mark("<br><span class=\"hint\">hint: %s</span>", clip(x.Hint, 500))
+	if hint != "" {
+		text += mark("<br><span class=\"hint\">hint: %s</span>", clip(hint, 500))
 	}
 	return text
 }
@@ -185,8 +199,8 @@ func (h *page) signers() {
 		return
 	}
 	defer h.section("signers", "Signers")()
-	h.put("<p>Whose signatures are valid, allowed or not.</p>\n")
-	columns := []string{"Signer", h.repositoryColumn(), "Kind", "Role", "#Objects", "From", "To"}
+	h.put("<p>Whose signatures are right. That makes not all of them good: the key may be unknown or have expired, or the signer not be allowed.</p>\n")
+	columns := []string{"Signer", h.repositoryColumn(), "Kind", "Role", "#Objects", "#Good", "From", "To"}
 	end := h.table("Signers, those with most objects first", columns...)
 	shown := 0
 	for i, r := range h.set.Reports {
@@ -195,8 +209,48 @@ func (h *page) signers() {
 				break
 			}
 			shown++
-			h.row(columns, signerCell(&s), clip(h.set.name(i), 200), kindBadge(s.Kind), unbroken(s.Role), thousands(s.Objects),
+			h.row(columns, signerCell(&s), clip(h.set.name(i), 200), kindBadge(s.Kind), unbroken(s.Role), thousands(s.Objects), goodCell(&s),
 				unbroken(day(s.First)), mark("%s%s", unbroken(day(s.Last)), claimedBadge(&s)))
+		}
+	}
+	end()
+	h.more(n - shown)
+}
+
+// goodCell returns how many of a signer's objects are good, marked unless all
+// are.
+func goodCell(s *Signer) raw {
+	if s.Good >= s.Objects {
+		return mark("%s", thousands(s.Good))
+	}
+	word := thousands(s.Good)
+	if s.Good == 0 {
+		word = "none"
+	}
+	return severityBadge(Warning, word)
+}
+
+// unknownKeys writes which keys an audit lacked.
+func (h *page) unknownKeys() {
+	n := 0
+	for _, r := range h.set.Reports {
+		n += len(r.UnknownKeys)
+	}
+	if n == 0 {
+		return
+	}
+	defer h.section("keys", "Missing keys")()
+	h.put("<p>Keys that signatures name and that were not given to the audit.</p>\n")
+	columns := []string{"Key", h.repositoryColumn(), "Kind", "#Objects"}
+	end := h.table("Missing keys, those with most objects first", columns...)
+	shown := 0
+	for i, r := range h.set.Reports {
+		for _, k := range r.UnknownKeys {
+			if shown == maxHTMLList {
+				break
+			}
+			shown++
+			h.row(columns, object(k.Key), clip(h.set.name(i), 200), kindBadge(k.Kind), thousands(k.Objects))
 		}
 	}
 	end()

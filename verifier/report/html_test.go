@@ -128,11 +128,19 @@ func TestHTMLShowsSoManyFindings(t *testing.T) {
 		r.Findings.Add(Finding{"unsigned", Error, Object{"commit", sha1OID}, nil, "no signature", "sign"})
 	}
 	out := written(t, WriteHTML, r)
-	if n := strings.Count(out, `<tr class="f `); n != maxHTML {
-		t.Errorf("%d findings shown, want %d", n, maxHTML)
+	rows, cut := strings.Count(out, `<tr class="f `), strings.Count(out, ` cut">`)
+	if rows-cut != maxHTML || cut != 1 {
+		t.Errorf("%d findings shown and %d ids cut, want %d and 1", rows-cut, cut, maxHTML)
 	}
-	if !strings.Contains(out, "… and 2,005 more") {
+	if !strings.Contains(out, "3,002, of which the first 997; ") {
 		t.Error("what is not shown is not said")
+	}
+	for _, want := range []string{
+		`id="s-all" checked><label for="s-all">all <b>3,005</b>`, `<label for="s-error">error <b>3,003</b>`, `<label for="i-unsigned">unsigned <b>3,002</b>`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("a box does not count all findings: no %s", want)
+		}
 	}
 }
 

@@ -29,8 +29,8 @@ const SetSchema = "gitseal.audit-set/1"
 // Several reports are one document of the form SetSchema, which holds each of
 // them whole.
 //
-// Findings are written one by one, so that a report of millions is never in
-// memory as text.
+// Findings and the elements of other lists are written one by one, so that a
+// report of millions of them is never in memory as text.
 func WriteJSON(w io.Writer, reports ...*Report) error {
 	d := newDocument(w)
 	if s := Merge(reports); s.single() != nil {
@@ -66,7 +66,7 @@ func (d *document) report(r *Report) {
 	d.head(r)
 	d.name("findings")
 	d.list(func(element func()) {
-		d.findings(&r.Findings, func(x Finding) any { return newJSONFinding(x) }, element, func() {})
+		d.findings(r, func(x jsonFinding) any { return x }, element, func() {})
 	})
 	d.field("result", r.Result)
 	d.end()
@@ -77,19 +77,55 @@ func (d *document) head(r *Report) {
 	d.field("schema", Schema)
 	d.field("tool", r.Tool)
 	d.field("repository", r.Repository)
-	d.field("scope", jsonScope(r.Scope))
+	d.scope(&r.Scope)
 	d.field("policy", r.Policy)
 	d.field("trust", Trust{list(r.Trust.Sources), r.Trust.Digest})
 	d.field("startedAt", jsonTime(r.StartedAt))
 	d.field("finishedAt", jsonTime(r.FinishedAt))
 	d.field("complete", r.Complete)
-	d.field("notExamined", list(r.NotExamined))
+	each(d, "notExamined", r.NotExamined, plainly)
 	d.field("totals", r.Totals)
-	d.field("signers", jsonSigners(r.Signers))
-	d.field("logs", list(r.Logs))
-	d.field("months", jsonMonths(r.Months))
-	d.field("continuity", jsonContinuity(r.Continuity))
+	each(d, "signers", r.Signers, jsonSigner)
+	each(d, "unknownKeys", r.UnknownKeys, plainly)
+	each(d, "logs", r.Logs, plainly)
+	each(d, "months", r.Months, jsonMonth)
+	each(d, "continuity", r.Continuity, jsonContinuity)
 }
+
+// scope writes the scope, which may name a million refs.
+func (d *document) scope(s *Scope) {
+	d.name("scope")
+	d.begin()
+	each(d, "refs", s.Refs, plainly)
+	d.name("revisions")
+	d.list(func(element func()) {
+		for _, r := range s.Revisions {
+			element()
+			d.begin()
+			d.field("revision", r.Revision)
+			each(d, "resolved", r.Resolved, plainly)
+			d.end()
+		}
+	})
+	d.end()
+}
+
+// each writes a field that is a list, its elements one by one, each as what
+// value makes of it.
+func each[T any](d *document, name string, list []T, value func(T) T) {
+	d.name(name)
+	d.list(func(element func()) {
+		for _, x := range list {
+			if d.err != nil {
+				return
+			}
+			element()
+			d.value(value(x))
+		}
+	})
+}
+
+func plainly[T any](x T) T { return x }
 
 // PlainJSON returns a JSON text in which the characters that encoding/json
 // leaves as they are but a terminal may obey are escaped: the second set of
@@ -167,49 +203,29 @@ func (t Totals) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func jsonScope(s Scope) Scope {
-	out := Scope{Refs: list(s.Refs), Revisions: []Revision{}}
-	for _, r := range s.Revisions {
-		out.Revisions = append(out.Revisions, Revision{r.Revision, list(r.Resolved)})
-	}
-	return out
+func jsonSigner(s Signer) Signer {
+	s.First, s.Last = jsonTime(s.First), jsonTime(s.Last)
+	return s
 }
 
-func jsonSigners(signers []Signer) []Signer {
-	out := []Signer{}
-	for _, s := range signers {
-		s.First, s.Last = jsonTime(s.First), jsonTime(s.Last)
-		out = append(out, s)
+func jsonMonth(m Month) Month {
+	if m.Good == nil {
+		m.Good = map[verifier.Kind]int{}
 	}
-	return out
+	return m
 }
 
-func jsonMonths(months []Month) []Month {
-	out := []Month{}
-	for _, m := range months {
-		if m.Good == nil {
-			m.Good = map[verifier.Kind]int{}
-		}
-		out = append(out, m)
+func jsonContinuity(c Continuity) Continuity {
+	if c.Since != nil {
+		since := jsonPoint(*c.Since)
+		c.Since = &since
 	}
-	return out
-}
-
-func jsonContinuity(all []Continuity) []Continuity {
-	out := []Continuity{}
-	for _, c := range all {
-		if c.Since != nil {
-			since := jsonPoint(*c.Since)
-			c.Since = &since
-		}
-		gaps := []Gap{}
-		for _, g := range c.Gaps {
-			gaps = append(gaps, Gap{jsonPoint(g.Newest), jsonPoint(g.Oldest), g.Commits})
-		}
-		c.Gaps = gaps
-		out = append(out, c)
+	gaps := []Gap{}
+	for _, g := range c.Gaps {
+		gaps = append(gaps, Gap{jsonPoint(g.Newest), jsonPoint(g.Oldest), g.Commits})
 	}
-	return out
+	c.Gaps = gaps
+	return c
 }
 
 func jsonPoint(p Point) Point { return Point{p.OID, jsonTime(p.Date)} }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func keys(t *testing.T, document string) []string {
 func TestJSONHasItsFieldsInOrder(t *testing.T) {
 	document := writeJSON(t, sample())
 	if got, want := strings.Join(keys(t, document), " "),
-		"schema tool repository scope policy trust startedAt finishedAt complete notExamined totals signers logs months continuity findings result"; got != want {
+		"schema tool repository scope policy trust startedAt finishedAt complete notExamined totals signers unknownKeys logs months continuity findings result"; got != want {
 		t.Errorf("fields %q, want %q", got, want)
 	}
 	var parts map[string]json.RawMessage
@@ -63,7 +64,8 @@ func TestJSONHasItsFieldsInOrder(t *testing.T) {
 		string(parts["trust"]):        "sources digest",
 		element(parts["notExamined"]): "what reason",
 		string(parts["totals"]):       strings.Join(totals, " "),
-		element(parts["signers"]):     "kind identity issuer role objects first last times",
+		element(parts["signers"]):     "kind identity issuer role objects good first last times",
+		element(parts["unknownKeys"]): "kind key objects",
 		element(parts["months"]):      "month good exempt other none",
 		element(parts["continuity"]):  "ref oid commits since streak gaps gapCount merged mergedBad",
 		element(parts["logs"]):        "origin entries largestSize",
@@ -91,6 +93,7 @@ func TestJSONOfAnEmptyReport(t *testing.T) {
 		Trust       struct{ Sources []any }
 		NotExamined []any
 		Signers     []any
+		UnknownKeys []any
 		Logs        []any
 		Months      []any
 		Continuity  []any
@@ -100,7 +103,7 @@ func TestJSONOfAnEmptyReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if doc.Policy != nil || doc.Scope.Refs == nil || doc.Scope.Revisions == nil || doc.Trust.Sources == nil ||
-		doc.NotExamined == nil || doc.Signers == nil || doc.Logs == nil || doc.Months == nil || doc.Continuity == nil || doc.Findings == nil {
+		doc.NotExamined == nil || doc.Signers == nil || doc.UnknownKeys == nil || doc.Logs == nil || doc.Months == nil || doc.Continuity == nil || doc.Findings == nil {
 		t.Errorf("a list is null, or policy is not:\n%s", document)
 	}
 }
@@ -208,6 +211,46 @@ func TestJSONOfFindingsThatDifferInTheirObjects(t *testing.T) {
 			if got.ID != want[i].ID || got.Object != want[i].Object || got.Message != want[i].Message || got.Identity.Key != signer.Key {
 				t.Errorf("finding %d is %+v, want %+v", i, got, want[i])
 			}
+		}
+	}
+}
+
+// TestJSONIsWrittenPieceByPiece checks that of no list more is in memory as
+// text than an element.
+func TestJSONIsWrittenPieceByPiece(t *testing.T) {
+	r := sample()
+	many := make([]string, 20_000)
+	for i := range many {
+		many[i] = fmt.Sprintf("%040x", i)
+		r.Scope.Refs = append(r.Scope.Refs, Ref{"refs/heads/" + many[i], many[i]})
+		r.NotExamined = append(r.NotExamined, Omission{many[i], "no"})
+		r.Signers = append(r.Signers, Signer{Kind: verifier.SSH, Key: many[i]})
+		r.UnknownKeys = append(r.UnknownKeys, UnknownKey{verifier.SSH, many[i], 1})
+		r.Findings.Add(Finding{"unsigned", Error, Object{"commit", many[i]}, nil, many[i], ""})
+	}
+	r.Scope.Revisions = append(r.Scope.Revisions, Revision{"--all", many})
+	for _, compact := range []bool{false, true} {
+		d := newDocument(io.Discard)
+		d.compact = compact
+		d.report(r)
+		if err := d.finish(); err != nil {
+			t.Fatal(err)
+		}
+		if n := d.buf.Cap(); n > 16<<10 {
+			t.Errorf("compact %v: %d bytes in memory at once", compact, n)
+		}
+	}
+}
+
+func BenchmarkJSONOfManyRefs(b *testing.B) {
+	r := new(Report)
+	for i := range 100_000 {
+		r.Scope.Refs = append(r.Scope.Refs, Ref{fmt.Sprintf("refs/heads/topic-%d", i), fmt.Sprintf("%040x", i)})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := WriteJSON(io.Discard, r); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -55,8 +55,8 @@ func (l *jsonLines) Row(r Row) error {
 func (l *jsonLines) Close(reports ...*Report) error {
 	d, s := l.d, Merge(reports)
 	for i, r := range s.Reports {
-		d.findings(&r.Findings, func(x Finding) any {
-			line := jsonFindingLine{Type: "finding", jsonFinding: newJSONFinding(x)}
+		d.findings(r, func(x jsonFinding) any {
+			line := jsonFindingLine{Type: "finding", jsonFinding: x}
 			if s.single() == nil {
 				line.Repository = s.name(i)
 			}

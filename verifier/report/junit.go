@@ -11,7 +11,8 @@ import (
 )
 
 // maxJUnit is how many findings WriteJUnit writes of each report: CI systems
-// show each as a test, and few take many thousands.
+// show each as a test, and few take many thousands. If these are not all, a
+// test case for each id says how many there are.
 const maxJUnit = 1000
 
 // WriteJUnit writes the report as JUnit's XML: a test suite for each
@@ -43,8 +44,7 @@ func WriteJUnit(w io.Writer, reports ...*Report) error {
 type junitSuite struct {
 	name                    string
 	tests, failures, errors int
-	left                    int      // findings that are not shown
-	worst                   Severity // of these
+	groups                  []group
 }
 
 func junitSuiteOf(s *Set, i int) junitSuite {
@@ -54,17 +54,13 @@ func junitSuiteOf(s *Set, i int) junitSuite {
 	if !r.Complete {
 		suite.errors++
 	}
-	room := maxJUnit
-	for _, severity := range severities {
-		n := r.Findings.Count(severity)
-		shown := min(n, room)
-		room -= shown
-		suite.add(shown, severity)
-		if n > shown && suite.left == 0 {
-			suite.worst = severity
-			suite.add(1, severity)
+	suite.groups = Merge([]*Report{r}).tally()
+	allot(suite.groups, maxJUnit, maxJUnit)
+	for _, g := range suite.groups {
+		suite.add(g.room, g.severity)
+		if g.room < g.total {
+			suite.add(1, g.severity)
 		}
-		suite.left += n - shown
 	}
 	return suite
 }
@@ -119,16 +115,18 @@ func (j *junit) suite(r *Report, suite *junitSuite) {
 	for _, class := range goodClasses(r.Totals) {
 		j.testCase(Note, string(class), "all objects of the class", count(r.Totals.Classes[class], "object"), "")
 	}
-	n := 0
-	for _, x := range Merge([]*Report{r}).worstFirst() {
-		if n == maxJUnit {
-			break
+	s := Merge([]*Report{r})
+	s.fill(suite.groups)
+	for i := range suite.groups {
+		g := &suite.groups[i]
+		for _, p := range g.shown {
+			x := s.finding(p)
+			j.testCase(x.Severity, x.ID, cmp.Or(x.Object.String(), x.Message), x.about(), r.hint(&x))
 		}
-		n++
-		j.testCase(x.Severity, x.ID, cmp.Or(x.Object.String(), x.Message), x.about(), x.Hint)
-	}
-	if suite.left > 0 {
-		j.testCase(suite.worst, "more", "findings that are not shown", count(suite.left, "more finding"), "see --format json")
+		if g.cut() {
+			j.testCase(g.severity, g.name(), "all findings of the id", g.extent(), "see --format json")
+		}
+		g.shown = nil // there may be many suites
 	}
 	j.line(1, `</testsuite>`)
 }

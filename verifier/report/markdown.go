@@ -11,7 +11,7 @@ import (
 // characters, GitLab a million.
 const (
 	maxMarkdown     = 50  // findings, and repositories
-	maxMarkdownList = 20  // signers and branches
+	maxMarkdownList = 20  // signers, keys and branches
 	maxMarkdownText = 300 // characters of a message
 )
 
@@ -46,6 +46,7 @@ func WriteMarkdown(w io.Writer, reports ...*Report) error {
 	if r := s.single(); r != nil {
 		m.continuity(r.Continuity)
 		m.signers(r.Signers)
+		m.unknownKeys(r.UnknownKeys)
 		m.rules(r)
 	} else {
 		m.repositories(s)
@@ -153,51 +154,6 @@ func markdownWord(s string) string {
 	return markdownCode(s)
 }
 
-func (m *markdown) findings(s *Set) {
-	n := s.findings()
-	if n == 0 {
-		return
-	}
-	m.fold(count(n, "finding"), s.Result != Pass, func() {
-		if s.single() == nil {
-			m.line("| | finding | object | | repository |")
-			m.line("|---|---|---|---|---|")
-		} else {
-			m.line("| | finding | object | |")
-			m.line("|---|---|---|---|")
-		}
-		shown := 0
-		for i, x := range s.worstFirst() {
-			if shown == maxMarkdown {
-				break
-			}
-			shown++
-			mark := map[Severity]string{Error: "❌", Warning: "⚠️", Note: "ℹ️"}[x.Severity]
-			cells := []string{mark, markdownWord(x.ID), markdownObject(x.Object), markdownMessage(&x)}
-			if s.single() == nil {
-				cells = append(cells, markdownCode(s.name(i)))
-			}
-			m.row(cells...)
-		}
-		if n > shown {
-			m.line("")
-			m.line("… and %s more.", thousands(n-shown))
-		}
-	})
-}
-
-// markdownMessage returns what a finding says, and what to do.
-func markdownMessage(x *Finding) string {
-	text := markdownCode(x.Message)
-	if by := x.by(); by != "" {
-		text += "<br>" + markdownCode(strings.TrimSpace(by)+localMark(by))
-	}
-	if x.Hint != "" {
-		text += "<br>" + markdownCode(x.Hint)
-	}
-	return text
-}
-
 func (m *markdown) classes(totals Totals) {
 	if totals.Examined == 0 {
 		return
@@ -220,8 +176,8 @@ func (m *markdown) continuity(all []Continuity) {
 	m.fold("Continuity", false, func() {
 		m.line("| branch | |")
 		m.line("|---|---|")
-		for i := range all[:min(len(all), maxMarkdownList)] {
-			m.row(markdownCode(all[i].Ref), markdownCode(all[i].words()))
+		for _, c := range foremost(all)[:min(len(all), maxMarkdownList)] {
+			m.row(markdownCode(c.Ref), markdownCode(c.words()))
 		}
 		m.more(len(all) - maxMarkdownList)
 	})
@@ -236,9 +192,23 @@ func (m *markdown) signers(signers []Signer) {
 		m.line("|---|---|--:|---|---|")
 		for _, s := range signers[:min(len(signers), maxMarkdownList)] {
 			who := s.signer().String()
-			m.row(markdownCode(who+localMark(who)), markdownWord(string(s.Kind)), thousands(s.Objects), day(s.First), day(s.Last)+s.claimed())
+			m.row(markdownCode(who+localMark(who)), markdownWord(string(s.Kind)), thousands(s.Objects)+s.good(), day(s.First), day(s.Last)+s.claimed())
 		}
 		m.more(len(signers) - maxMarkdownList)
+	})
+}
+
+func (m *markdown) unknownKeys(keys []UnknownKey) {
+	if len(keys) == 0 {
+		return
+	}
+	m.fold("Missing keys", false, func() {
+		m.line("| key | kind | objects |")
+		m.line("|---|---|--:|")
+		for _, k := range keys[:min(len(keys), maxMarkdownList)] {
+			m.row(markdownCode(k.Key), markdownWord(string(k.Kind)), thousands(k.Objects))
+		}
+		m.more(len(keys) - maxMarkdownList)
 	})
 }
 
@@ -248,9 +218,9 @@ func (m *markdown) rules(r *Report) {
 		if r.Policy == nil {
 			m.line("- no policy: validity was judged, not who may sign")
 		} else {
-			m.line("- policy %s, `%s`", markdownCode(r.Policy.Source), r.Policy.Digest)
+			m.line("- policy %s, %s", markdownCode(r.Policy.Source), markdownCode(r.Policy.Digest.String()))
 		}
-		m.line("- trust %s, `%s`", markdownCode(strings.Join(r.Trust.Sources, ", ")), r.Trust.Digest)
+		m.line("- trust %s, %s", markdownCode(strings.Join(r.Trust.Sources, ", ")), markdownCode(r.Trust.Digest.String()))
 	})
 }
 

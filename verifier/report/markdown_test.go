@@ -104,7 +104,7 @@ func TestMarkdownFitsAComment(t *testing.T) {
 	if n := len([]rune(out)); n > 65_536 {
 		t.Errorf("%d characters, want 65536 at most", n)
 	}
-	for _, want := range []string{"… and 955 more.", "… and 984 more.", "… and 983 more.", "983 more.\n"} {
+	for _, want := range []string{"| 1,002, of which the first 47 |", "… and 984 more.", "… and 983 more.", "983 more.\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("what is not shown is not said: no %q", want)
 		}

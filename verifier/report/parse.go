@@ -146,6 +146,7 @@ func readReport(r *strictjson.Reader) (*Report, error) {
 		strictjson.Required("notExamined", elements(r, &x.NotExamined, maxList, func(o *Omission) error { return omission(r, o) })),
 		strictjson.Required("totals", totals(r, &x.Totals)),
 		strictjson.Required("signers", elements(r, &x.Signers, maxList, func(s *Signer) error { return signer(r, s) })),
+		strictjson.Optional("unknownKeys", elements(r, &x.UnknownKeys, maxList, func(k *UnknownKey) error { return unknownKey(r, k) })),
 		strictjson.Required("logs", elements(r, &x.Logs, maxList, func(l *Log) error { return log(r, l) })),
 		strictjson.Optional("months", elements(r, &x.Months, maxList, func(m *Month) error { return month(r, m) })),
 		strictjson.Optional("continuity", elements(r, &x.Continuity, maxList, func(c *Continuity) error { return continuity(r, c) })),

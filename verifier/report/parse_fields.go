@@ -92,16 +92,33 @@ var kinds = []verifier.Kind{verifier.Keyless, verifier.OpenPGP, verifier.SSH, ve
 
 func signer(r *strictjson.Reader, x *Signer) error {
 	x.Times = ProvenTimes // where it is not said: once all were
-	return r.Object(
+	x.Good = -1
+	err := r.Object(
 		strictjson.Required("kind", word(r, &x.Kind, kinds...)),
 		strictjson.Required("identity", r.String(&x.Identity, maxString)),
 		strictjson.Required("issuer", r.String(&x.Issuer, maxString)),
 		strictjson.Optional("key", r.String(&x.Key, maxString)),
 		strictjson.Optional("role", r.String(&x.Role, maxString)),
 		strictjson.Required("objects", number(r, &x.Objects)),
+		strictjson.Optional("good", number(r, &x.Good)),
 		strictjson.Required("first", instant(r, &x.First)),
 		strictjson.Required("last", instant(r, &x.Last)),
 		strictjson.Optional("times", word(r, &x.Times, ProvenTimes, ClaimedTimes)),
+	)
+	if x.Good < 0 {
+		x.Good = x.Objects // where it is not said: nothing is said against them
+	}
+	if err == nil && x.Good > x.Objects {
+		err = errors.New("more of its objects are good than there are")
+	}
+	return err
+}
+
+func unknownKey(r *strictjson.Reader, x *UnknownKey) error {
+	return r.Object(
+		strictjson.Required("kind", word(r, &x.Kind, kinds...)),
+		strictjson.Required("key", r.String(&x.Key, maxString)),
+		strictjson.Required("objects", number(r, &x.Objects)),
 	)
 }
 
@@ -197,6 +214,7 @@ func finding(r *strictjson.Reader, findings *Findings) error {
 		strictjson.Required("hint", r.String(&x.Hint, maxString)),
 	)
 	if err == nil {
+		x.shareHint()
 		findings.Add(x)
 	}
 	return err

@@ -57,8 +57,8 @@ func TestParseReadsWhatWasWrittenBefore(t *testing.T) {
 			t.Errorf("signer %v, want %v", x.Signer, want)
 		}
 	}
-	if r.Signers[0].Times != ProvenTimes {
-		t.Errorf("times %q, want %q", r.Signers[0].Times, ProvenTimes)
+	if s := r.Signers[0]; s.Times != ProvenTimes || s.Good != 1 || r.UnknownKeys != nil {
+		t.Errorf("times %q, %d good, keys %v, want %q, 1, none", s.Times, s.Good, r.UnknownKeys, ProvenTimes)
 	}
 }
 
@@ -77,6 +77,10 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown severity", `"severity": "error"`, `"severity": "fatal"`, `unknown value "fatal"`},
 		{"unknown kind", `"kind": "openpgp"`, `"kind": "pgp"`, `unknown value "pgp"`},
 		{"unknown kind in a month", `"openpgp": 30`, `"pgp": 30`, "unknown member"},
+		{"more good than there are", `"good": 17`, `"good": 20`, "more of its objects are good than there are"},
+		{"unknown kind of a key", `"kind": "ssh",
+      "key": "SHA256:uNi`, `"kind": "pgp",
+      "key": "SHA256:uNi`, `unknown value "pgp"`},
 		{"unknown times", `"times": "proven"`, `"times": "guessed"`, `unknown value "guessed"`},
 		{"time in another zone", `"2026-01-02T02:04:06Z"`, `"2026-01-02T03:04:06+01:00"`, "is no time in RFC 3339 and UTC"},
 		{"time in another form", `"2026-01-02T02:04:06Z"`, `"2026-01-02T02:04:06.0Z"`, "is no time in RFC 3339 and UTC"},
@@ -144,6 +148,14 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(bytes.Clone(b.Bytes()))
 	}
+	hinted := new(Report)
+	for i, hint := range []string{"gitseal show OID", "EXPLAIN, EXPLAIN", "git log " + sha1OID + "..OID", "OID"} {
+		hinted.Findings.Add(Finding{"time-skew", Note, Object{"commit", []string{sha1OID, ""}[i%2]}, nil, "m", hint})
+	}
+	hinted.Result = Indeterminate
+	document := writeJSON(f, hinted)
+	f.Add([]byte(document))
+	f.Add([]byte(strings.Replace(document, "show "+sha1OID, "show OID", 1))) // as it was written before
 	f.Add([]byte(`{"schema":"gitseal.audit/1"}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		reports, err := ParseSet(in)

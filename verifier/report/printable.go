@@ -81,6 +81,9 @@ func isID(oid string) bool {
 	return strings.Trim(oid, "0123456789abcdef") == ""
 }
 
+// isBinaryID reports whether an id in binary is that of an object.
+func isBinaryID(oid []byte) bool { return len(oid) == 20 || len(oid) == 32 }
+
 // isDate reports whether a time that somebody claimed is one: it is said, and
 // in the years that RFC 3339 can write.
 func isDate(t time.Time) bool {

@@ -20,8 +20,8 @@ import (
 	"gitseal/verifier"
 )
 
-// A Report is what an audit examined, left out and found. Its fields are
-// those of the JSON document, in that order.
+// A Report is what an audit examined, left out and found. Its fields but
+// Explain are those of the JSON document, in that order.
 type Report struct {
 	Tool        string // name and version of the program
 	Repository  Repository
@@ -34,11 +34,18 @@ type Report struct {
 	NotExamined []Omission // what was not, in scope or out of it
 	Totals      Totals
 	Signers     []Signer     // those with most objects first, then by issuer, identity and key
+	UnknownKeys []UnknownKey // that the audit lacked, those with most objects first
 	Logs        []Log        // by origin
 	Months      []Month      // when it was committed, oldest first
 	Continuity  []Continuity // of branches in scope, by name
 	Findings    Findings     // in the order in which objects were examined
 	Result      Result
+
+	// Explain is the command that explains how an object was judged, by the
+	// policy by which it was, with OID as a word for the object's id. Empty:
+	// "gitseal policy explain OID". It is about where the audit ran, so it is
+	// in no document.
+	Explain string
 }
 
 // A Repository is what there is to know of the repository itself.
@@ -115,8 +122,9 @@ type Totals struct {
 	Classes  map[verifier.Class]int // a class that is not there has none
 }
 
-// A Signer is who signed objects whose signatures are valid, allowed by the
-// policy or not. The fields but the last ones are those of a verifier.Signer.
+// A Signer is who signed objects, as far as their signatures are right: with a
+// key that is known or not, allowed by the policy or not. Identity, Issuer and
+// Key are those of a verifier.Signer.
 type Signer struct {
 	Kind     verifier.Kind `json:"kind"`
 	Identity string        `json:"identity"`
@@ -124,10 +132,19 @@ type Signer struct {
 	Key      string        `json:"key,omitempty"`
 	Role     string        `json:"role,omitempty"` // of the policy's entry: "human", "bot" or "forge"
 	Objects  int           `json:"objects"`
+	Good     int           `json:"good"` // of these, those of a good class
 	First    time.Time     `json:"first"`
 	Last     time.Time     `json:"last"`
 	// Times says what First and Last are: ProvenTimes if all of them are.
 	Times TimeKind `json:"times"`
+}
+
+// An UnknownKey is a key that signatures name and that is not among the known
+// ones, so that they could not be checked.
+type UnknownKey struct {
+	Kind    verifier.Kind `json:"kind"`
+	Key     string        `json:"key"` // as the signatures name it: a fingerprint or a shorter id
+	Objects int           `json:"objects"`
 }
 
 // A TimeKind tells times that are proven from those that are only claimed.
@@ -195,6 +212,7 @@ type Row struct {
 	Repository string
 	Object     Object
 	Class      verifier.Class
+	Parents    int              // of a commit
 	Signer     *verifier.Signer // who signed; nil if that is not known for sure
 	Entry      string           // the name of the policy's entry that allows the signer; may be empty
 	Time       time.Time        // when it was signed, or for a commit without a valid signature committed; zero: nobody says
@@ -230,12 +248,15 @@ type Finding struct {
 	Object   Object
 	Signer   *verifier.Signer // who signed; nil if that is not proven
 	Message  string
-	Hint     string // what to do next; may be empty
+	// Hint is what to do next; it may be empty. The words OID and EXPLAIN in it
+	// stand for the object's id and for the report's Explain: renderings put
+	// these in their places, and Findings keeps the hint once for all objects.
+	Hint string
 }
 
 // An Object is a git object. A mergetag is a tag inside a merge commit.
 type Object struct {
-	Type string `json:"type"` // "commit", "tag" or "mergetag"
+	Type string `json:"type"` // "commit", "tag" or "mergetag"; "object" if it is not known which
 	OID  string `json:"oid"`
 }
 

@@ -45,10 +45,14 @@ func sample() *Report {
 			verifier.Verified: 1200, Unsigned: 3, verifier.NotLogged: 2,
 		}},
 		Signers: []Signer{
-			{"keyless", "alice@example.com", "https://accounts.example.com", "", "human", 1150, at, at.Add(time.Hour), ProvenTimes},
-			{"openpgp", "Carol <carol@example.com>", "", fingerprint, "human", 30, at, at.Add(time.Hour), ClaimedTimes},
-			{"ssh", "dave@example.com", "", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "", 19, at, at, ClaimedTimes},
-			{"keyless", "bob@example.com", "gitseal:local:abcd1234", "", "bot", 1, at, at, ProvenTimes},
+			{"keyless", "alice@example.com", "https://accounts.example.com", "", "human", 1150, 1150, at, at.Add(time.Hour), ProvenTimes},
+			{"openpgp", "Carol <carol@example.com>", "", fingerprint, "human", 30, 30, at, at.Add(time.Hour), ClaimedTimes},
+			{"ssh", "dave@example.com", "", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "", 19, 17, at, at, ClaimedTimes},
+			{"keyless", "bob@example.com", "gitseal:local:abcd1234", "", "bot", 1, 0, at, at, ProvenTimes},
+		},
+		UnknownKeys: []UnknownKey{
+			{"openpgp", "4AEE18F83AFDEB23", 2},
+			{"ssh", "SHA256:uNiVztksCsDhcc0u9e8BrsFwJb9uDvYc2EVvQJRTgZU", 1},
 		},
 		Logs: []Log{
 			{"log.abcd1234.gitseal.internal", 1, 7, ""},
@@ -92,7 +96,7 @@ func set() []*Report {
 	return []*Report{good, bad}
 }
 
-func writeJSON(t *testing.T, reports ...*Report) string {
+func writeJSON(t testing.TB, reports ...*Report) string {
 	t.Helper()
 	return written(t, WriteJSON, reports...)
 }
@@ -102,7 +106,7 @@ func writeText(t *testing.T, reports ...*Report) string {
 	return written(t, WriteText, reports...)
 }
 
-func written(t *testing.T, write func(io.Writer, ...*Report) error, reports ...*Report) string {
+func written(t testing.TB, write func(io.Writer, ...*Report) error, reports ...*Report) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := write(&b, reports...); err != nil {

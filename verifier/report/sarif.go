@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"net/url"
 	"slices"
@@ -9,7 +10,9 @@ import (
 )
 
 // maxSARIF is how many results WriteSARIF writes of each report, the worst
-// first: GitHub's code scanning refuses a run with more.
+// first: GitHub's code scanning refuses a run with more. If these are not all,
+// some of each id are among them, and a notification for each says how many
+// there are.
 const maxSARIF = 25_000
 
 // WriteSARIF writes the report as a SARIF log (OASIS SARIF 2.1.0 with errata
@@ -54,24 +57,28 @@ func (d *document) sarifRun(s *Set, i int, help string) {
 	if s.single() == nil {
 		run += url.PathEscape(s.name(i)) + "/"
 	}
+	one := Merge([]*Report{r})
+	groups := one.groups(maxSARIF, maxSARIF)
 	d.begin()
-	d.field("tool", sarifTool{sarifDriver{name, version, sarifRules(help)}})
+	d.field("tool", sarifTool{sarifDriver{name, version, sarifRules(r, help)}})
 	d.field("automationDetails", sarifID{run})
-	d.field("invocations", []sarifInvocation{sarifInvocationOf(r)})
+	d.field("invocations", []sarifInvocation{sarifInvocationOf(r, groups)})
 	if provenance := sarifProvenance(r); len(provenance) > 0 {
 		d.field("versionControlProvenance", provenance)
 	}
 	d.field("columnKind", "utf16CodeUnits")
 	d.name("results")
 	d.list(func(element func()) {
-		n := 0
-		for _, x := range Merge([]*Report{r}).worstFirst() {
-			if n == maxSARIF || d.err != nil {
-				return
+		for i := range groups {
+			for _, p := range groups[i].shown {
+				if d.err != nil {
+					return
+				}
+				x := one.finding(p)
+				x.Hint = r.hint(&x)
+				element()
+				d.value(sarifResultOf(x))
 			}
-			element()
-			d.value(sarifResultOf(x))
-			n++
 		}
 	})
 	d.field("properties", sarifRunProperties{r.Complete, r.Totals, r.Result})
@@ -118,14 +125,14 @@ type sarifRuleMore struct {
 // high, medium.
 var securitySeverity = map[Severity]string{Error: "8.0", Warning: "5.0"}
 
-func sarifRules(help string) []sarifRule {
+func sarifRules(r *Report, help string) []sarifRule {
 	var rules []sarifRule
 	for _, x := range descriptions {
 		text := x.Help
 		markdown := x.Help
-		if x.Hint != "" {
-			text += " What to do: " + x.Hint
-			markdown += "\n\n**What to do:** " + markdownCode(x.Hint)
+		if hint := printable(r.ruleHint(x.Hint)); hint != "" {
+			text += " What to do: " + hint
+			markdown += "\n\n**What to do:** " + markdownCode(hint)
 		}
 		rule := sarifRule{
 			ID:                   x.ID,
@@ -170,15 +177,18 @@ type sarifNotification struct {
 // sarifInvocationOf says how the audit went. A run that could not examine
 // everything was not successful: no result in it means that nothing was found
 // where it looked.
-func sarifInvocationOf(r *Report) sarifInvocation {
+func sarifInvocationOf(r *Report, groups []group) sarifInvocation {
 	x := sarifInvocation{ExecutionSuccessful: r.Complete, StartTimeUTC: sarifTime(r.StartedAt), EndTimeUTC: sarifTime(r.FinishedAt)}
 	level := "note"
 	if !r.Complete {
 		level = "warning"
 	}
 	x.Notifications = append(x.Notifications, sarifNotification{level, sarifText{Text: sarifMessage(r.completeness())}})
-	if more := r.Findings.Len() - maxSARIF; more > 0 {
-		x.Notifications = append(x.Notifications, sarifNotification{"warning", sarifText{Text: count(more, "finding") + " of the least severe are not among the results"}})
+	for i := range groups {
+		if g := &groups[i]; g.cut() {
+			text := fmt.Sprintf("%s: %s, %s of them among the results", clip(g.name(), 100), count(g.total, "finding"), thousands(len(g.shown)))
+			x.Notifications = append(x.Notifications, sarifNotification{"warning", sarifText{Text: sarifMessage(text)}})
+		}
 	}
 	return x
 }

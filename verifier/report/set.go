@@ -1,9 +1,6 @@
 package report
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
 // A Set is several audits taken together, such as those of an organisation's
 // repositories.
@@ -48,25 +45,6 @@ func (s *Set) name(i int) string {
 		return ""
 	}
 	return "repository " + thousands(i+1)
-}
-
-// worstFirst yields the findings of all reports, each with the number of its
-// report: by severity, and within one in their order.
-func (s *Set) worstFirst() iter.Seq2[int, Finding] {
-	return func(yield func(int, Finding) bool) {
-		for _, severity := range severities {
-			for i, r := range s.Reports {
-				if r.Findings.Count(severity) == 0 {
-					continue
-				}
-				for x := range r.Findings.All() {
-					if x.Severity == severity && !yield(i, x) {
-						return
-					}
-				}
-			}
-		}
-	}
 }
 
 // findings returns how many findings there are.

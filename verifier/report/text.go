@@ -5,69 +5,136 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"iter"
-	"slices"
-	"strconv"
+	"math"
 	"strings"
-
-	"gitseal/verifier"
 )
 
-// How much WriteText shows. Who needs more wants it in a form that can be
-// searched.
+// How much WriteText shows: what a person reads in a moment. Who needs more
+// wants it in a form that can be searched.
 const (
-	maxText     = 50 // findings, and repositories
-	maxTextList = 10 // signers and branches
+	maxText     = 30  // findings
+	maxTextEach = 3   // of them, of one id
+	maxTextList = 5   // of anything else
+	maxTextSet  = 20  // repositories
+	maxTextName = 200 // characters of a name
+	maxTextSays = 600 // characters of a message
+	textWidth   = 80  // characters of a line, unless it holds a word that is longer
 )
 
 // WriteText writes the report for people to read. The first line says how
-// complete it is, the last one the result; the findings between them are the
-// worst first, and no more than fit a few screens. Several reports get a line
-// each, and their findings are told together.
+// complete it is, the second what the result rests on, and the last one is the
+// result; the findings before it are the worst first, some of each id. Several
+// reports get a line each, and their findings are told together.
 //
 // Bytes from git objects never steer a terminal: what is not printable is
 // written as an escape sequence of Go.
-func WriteText(w io.Writer, reports ...*Report) error {
-	t := &text{w: bufio.NewWriter(w)}
+//
+// Lines are broken to fit 80 characters. NewWriter takes another width, or none.
+func WriteText(w io.Writer, reports ...*Report) error { return textWriter(textWidth)(w, reports...) }
+
+// textWriter returns WriteText for lines of a width; 0 breaks none.
+func textWriter(width int) func(io.Writer, ...*Report) error {
+	return func(w io.Writer, reports ...*Report) error {
+		t := &text{w: bufio.NewWriter(w), width: width}
+		if width <= 0 {
+			t.width = math.MaxInt32
+		}
+		return t.write(reports)
+	}
+}
+
+func (t *text) write(reports []*Report) error {
 	s := Merge(reports)
 	if r := s.single(); r != nil {
-		t.completeness(r)
-		t.verdict(s)
+		t.whole("", "%s", r.completeness())
+		t.line("", "%s", s.headline())
 		t.totals(r.Totals)
 		t.rules(r)
 		t.signers(r.Signers)
+		t.unknownKeys(r.UnknownKeys)
 		t.continuity(r.Continuity)
 		t.logs(r.Logs)
 		t.omissions(r.NotExamined)
 	} else {
-		t.line("", "%s", s.completeness())
-		t.verdict(s)
+		t.whole("", "%s", s.completeness())
+		t.line("", "%s", s.headline())
 		t.repositories(s)
 		t.totals(s.Totals)
 	}
 	t.findings(s)
 	t.w.WriteString("\n")
-	t.line("", "result: %s", s.Result)
+	t.whole("", "result: %s", s.Result)
 	return writing(t.w.Flush())
 }
 
 // A text is lines on their way out. bufio keeps the first error for Flush.
-type text struct{ w *bufio.Writer }
+type text struct {
+	w     *bufio.Writer
+	width int // characters of a line
+}
 
-// line writes one line. What the arguments hold is made printable; strings
-// that are safe as they are go into format.
+// whole writes one line, however long: what programs read, and commands and
+// digests, which people copy. What the arguments hold is made printable;
+// strings that are safe as they are go into format.
+func (t *text) whole(indent, format string, args ...any) {
+	t.w.WriteString(indent + marked(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// line writes one line as whole does, and goes on below where it would be too
+// wide. What goes on is indented further than the lines of any list, so that it
+// cannot be taken for one.
 func (t *text) line(indent, format string, args ...any) {
-	line := printable(fmt.Sprintf(format, args...))
+	line := marked(fmt.Sprintf(format, args...))
+	room := t.width - len(indent)
+	for {
+		head, tail := broken(line, room)
+		t.w.WriteString(indent + head + "\n")
+		if tail == "" {
+			return
+		}
+		indent, room, line = textBelow, t.width-len(textBelow), tail
+	}
+}
+
+// textBelow is before what goes on. Lists have less, hints too.
+const textBelow = "        "
+
+// marked returns a line that is printable, and says if it is about an embedded
+// authority.
+func marked(line string) string {
+	line = printable(line)
 	if mark := localMark(line); !strings.HasSuffix(line, mark) {
 		line += mark
 	}
-	t.w.WriteString(indent + line + "\n")
+	return line
+}
+
+// broken returns what of a line fits into room, and the rest. It breaks at the
+// last space that fits, or if there is one in the second half at the last that
+// follows a punctuation mark. A word that is too long stays whole.
+func broken(line string, room int) (head, tail string) {
+	space, pause, n := 0, 0, 0
+	for i, c := range line {
+		if n > room && space > 0 {
+			break
+		}
+		if c == ' ' && i > 0 {
+			space = i
+			if n > room/2 && n <= room && strings.IndexByte(":;,", line[i-1]) >= 0 {
+				pause = i
+			}
+		}
+		n++
+	}
+	if n <= room || space == 0 {
+		return line, ""
+	}
+	at := cmp.Or(pause, space)
+	return line[:at], line[at+1:]
 }
 
 // head begins a section.
 func (t *text) head(title string) { t.w.WriteString("\n" + title + "\n") }
-
-func (t *text) completeness(r *Report) { t.line("", "%s", r.completeness()) }
 
 // completeness says what the rest is worth. What was not examined is named in
 // it; the reasons fit there if there is but one.
@@ -111,13 +178,53 @@ func (t Totals) examined() string {
 	return count(t.Commits, "commit") + " and " + count(t.Tags, "tag")
 }
 
-// verdict writes what the result says, in numbers.
-func (t *text) verdict(s *Set) {
-	if s.Totals.Examined > 0 {
-		t.line("", "%s", s.verdict())
+// headline returns the result and what it rests on, in one line.
+func (s *Set) headline() string {
+	good, doubt, bad := s.Totals.by(Note), s.Totals.by(Warning), s.Totals.by(Error)
+	all := " of " + count(s.Totals.Examined, "object")
+	var parts []string
+	switch {
+	case s.Result == Equivocation:
+		parts = append(parts, "a log contradicts itself")
+	case s.Result == Indeterminate && !s.Complete:
+		parts = append(parts, "not everything was examined")
+	case s.Result == Pass && s.Totals.Examined == 0:
+		parts = append(parts, "there was nothing to examine")
+	case s.Result == Pass:
+		parts = append(parts, thousands(good)+all+are(good)+"good")
 	}
+	if bad > 0 {
+		parts = append(parts, thousands(bad)+all+are(bad)+"bad")
+		all = ""
+	}
+	if more := s.count(Error) - bad; more > 0 {
+		parts = append(parts, count(more, other(bad)+"violation"))
+	}
+	if doubt > 0 {
+		parts = append(parts, thousands(doubt)+all+" could not be told")
+	}
+	if more := s.count(Warning) - doubt; more > 0 {
+		parts = append(parts, count(more, other(doubt)+"doubt"))
+	}
+	return strings.TrimSuffix(strings.ToUpper(string(s.Result))+": "+strings.Join(parts, "; "), ": ")
 }
 
+// other returns the word for what comes after n of them.
+func other(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "other "
+}
+
+func are(n int) string {
+	if n == 1 {
+		return " is "
+	}
+	return " are "
+}
+
+// verdict returns the numbers of the result.
 func (s *Set) verdict() string {
 	good, doubt, bad := s.Totals.by(Note), s.Totals.by(Warning), s.Totals.by(Error)
 	line := thousands(good) + " good"
@@ -179,111 +286,9 @@ func meaning(severity Severity) string {
 func (t *text) rules(r *Report) {
 	t.head("rules")
 	if r.Policy == nil {
-		t.line("  ", "no policy: validity was judged, not who may sign")
+		t.whole("  ", "no policy: validity was judged, not who may sign")
 	} else {
-		t.line("  ", "policy %s, %s", r.Policy.Source, r.Policy.Digest)
+		t.whole("  ", "policy %s, %s", r.Policy.Source, r.Policy.Digest)
 	}
-	t.line("  ", "trust %s, %s", strings.Join(r.Trust.Sources, ", "), r.Trust.Digest)
-}
-
-// signers writes who signed most, of each kind of signatures by itself.
-func (t *text) signers(signers []Signer) {
-	if len(signers) == 0 {
-		return
-	}
-	t.head("signers")
-	for kind, of := range byKind(signers) {
-		indent := "  "
-		if len(of) != len(signers) {
-			t.line(indent, "%s", kind)
-			indent += "  "
-		}
-		for _, s := range of[:min(len(of), maxTextList)] {
-			t.line(indent, "%s: %s, %s to %s%s%s", s.signer(), count(s.Objects, "object"), day(s.First), day(s.Last), s.claimed(), s.role())
-		}
-		t.more(len(of)-maxTextList, "json")
-	}
-}
-
-// byKind yields the signers of each kind, that with most objects first.
-func byKind(signers []Signer) iter.Seq2[verifier.Kind, []Signer] {
-	of := make(map[verifier.Kind][]Signer)
-	objects := make(map[verifier.Kind]int)
-	var kinds []verifier.Kind
-	for _, s := range signers {
-		if of[s.Kind] == nil {
-			kinds = append(kinds, s.Kind)
-		}
-		of[s.Kind] = append(of[s.Kind], s)
-		objects[s.Kind] += s.Objects
-	}
-	slices.SortStableFunc(kinds, func(a, b verifier.Kind) int { return cmp.Compare(objects[b], objects[a]) })
-	return func(yield func(verifier.Kind, []Signer) bool) {
-		for _, kind := range kinds {
-			if !yield(kind, of[kind]) {
-				return
-			}
-		}
-	}
-}
-
-// signer returns the signer as verifier knows it.
-func (s *Signer) signer() verifier.Signer {
-	return verifier.Signer{Kind: s.Kind, Identity: verifier.Identity{Issuer: s.Issuer, Subject: s.Identity}, Key: s.Key}
-}
-
-// claimed returns what to add to times that nobody has proven.
-func (s *Signer) claimed() string {
-	if s.Times == ClaimedTimes {
-		return " (claimed)"
-	}
-	return ""
-}
-
-func (s *Signer) role() string {
-	if s.Role == "" {
-		return ""
-	}
-	return ", a " + s.Role
-}
-
-// more says how many more there are than a section shows.
-func (t *text) more(n int, format string) {
-	if n > 0 {
-		t.line("  ", "… and %s more, see --format %s", thousands(n), format)
-	}
-}
-
-// continuity writes since when branches are compliant.
-func (t *text) continuity(all []Continuity) {
-	if len(all) == 0 {
-		return
-	}
-	t.head("continuity")
-	for i := range all[:min(len(all), maxTextList)] {
-		t.line("  ", "%s: %s", all[i].Ref, all[i].words())
-	}
-	t.more(len(all)-maxTextList, "json")
-}
-
-func (t *text) logs(logs []Log) {
-	if len(logs) == 0 {
-		return
-	}
-	t.head("logs")
-	for _, l := range logs {
-		t.line("  ", "%s: %s, %s", l.Origin, count(l.Entries, "object"), l.size())
-	}
-}
-
-// size says how much of the log was seen, in words.
-func (l *Log) size() string {
-	size := "no proof of its size seen"
-	if l.LargestSize > 0 {
-		size = "largest size seen " + strconv.FormatUint(l.LargestSize, 10)
-	}
-	if l.Consistency == Proven {
-		size += ", all in the one history that the log shows now"
-	}
-	return size
+	t.whole("  ", "trust %s, %s", strings.Join(r.Trust.Sources, ", "), r.Trust.Digest)
 }

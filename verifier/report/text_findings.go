@@ -10,9 +10,10 @@ func (t *text) omissions(omissions []Omission) {
 		return
 	}
 	t.head("not examined")
-	for _, o := range groups {
-		t.line("  ", "%s: %s", o.What, o.Reason)
+	for _, o := range groups[:min(len(groups), maxTextList)] {
+		t.line("  ", "%s: %s", clip(o.What, maxTextName), clip(o.Reason, maxTextSays))
 	}
+	t.more("  ", len(groups)-maxTextList)
 }
 
 // repositories writes a line for each of several audits, the worst first.
@@ -23,15 +24,15 @@ func (t *text) repositories(s *Set) {
 	t.head("repositories")
 	shown := 0
 	for _, i := range s.byResult() {
-		if shown == maxText {
+		if shown == maxTextSet {
 			break
 		}
 		r := s.Reports[i]
 		one := Merge([]*Report{r})
-		t.line("  ", "%-13s  %s: %s%s, %s", r.Result, s.name(i), incomplete(r.Complete), r.Totals.examined(), one.verdict())
+		t.line("  ", "%-13s  %s: %s%s, %s", r.Result, clip(s.name(i), maxTextName), incomplete(r.Complete), r.Totals.examined(), one.verdict())
 		shown++
 	}
-	t.more(len(s.Reports)-shown, "json")
+	t.more("  ", len(s.Reports)-shown)
 }
 
 // byResult returns the numbers of the reports, those with the worst result
@@ -48,56 +49,78 @@ func (s *Set) byResult() []int {
 	return order
 }
 
-// findings writes the findings, the worst first. A hint that several in a row
-// share stands below the last of them.
+// severityHeads are the heads of the findings of each severity.
+var severityHeads = map[Severity]string{Error: "violations", Warning: "could not tell", Note: "notes"}
+
+// findings writes the findings, the worst first, and those of an id together.
+// One hint is for all of these, with the first of them in it.
 func (t *text) findings(s *Set) {
-	if s.findings() == 0 {
-		return
-	}
-	t.head("findings")
-	shown, hint := 0, ""
-	flush := func() {
-		if hint != "" {
-			t.line("    ", "hint: %s", hint)
+	groups := s.groups(maxText, maxTextEach)
+	for of := range bySeverity(groups) {
+		severity := of[0].severity
+		t.head(severityHeads[severity] + ": " + thousands(s.count(severity)))
+		for i := range of {
+			t.group(s, &of[i])
 		}
 	}
-	for i, x := range s.worstFirst() {
-		if shown == maxText {
-			break
+	if commands := s.commands(groups); len(commands) > 0 {
+		t.w.WriteString("\n")
+		label := "see more: "
+		for _, command := range commands {
+			t.whole("", "%s%s", label, command)
+			label = "          "
 		}
-		if x.Hint != hint {
-			flush()
-		}
-		hint = x.Hint
-		in := ""
-		if s.single() == nil {
-			in = s.name(i) + ": "
-		}
-		t.line("  ", "%s%s: %s", in, x.ID, x.about())
-		shown++
 	}
-	flush()
-	t.more(s.findings()-maxText, "json")
-	t.w.WriteString("\n")
-	t.commands(s)
 }
 
-// commands writes what to type to see more of the first finding.
-func (t *text) commands(s *Set) {
-	for i, x := range s.worstFirst() {
-		label := "see more: "
-		if isID(x.Object.OID) && x.Object.Type != "mergetag" {
-			t.line("", "%sgitseal show %s", label, x.Object.OID)
-			label = "          "
-			if s.Reports[i].Policy != nil {
-				t.line("", "%sgitseal policy explain %s", label, x.Object.OID)
+// group writes the findings of one id.
+func (t *text) group(s *Set, g *group) {
+	hint := ""
+	for n, p := range g.shown {
+		x := s.finding(p)
+		in := ""
+		if s.single() == nil {
+			in = clip(s.name(p.report), maxTextName) + ": "
+		}
+		t.line("  ", "%s%s: %s", in, clip(x.ID, maxTextName), clip(x.about(), maxTextSays))
+		if n == 0 {
+			hint = s.hint(p.report, &x)
+		}
+	}
+	if g.cut() {
+		t.line("  ", "%s: %s", clip(g.name(), maxTextName), g.extent())
+	}
+	if strings.Contains(": "+hint, ": git") { // a command, to be copied
+		t.whole("    ", "hint: %s", clip(hint, maxTextSays))
+	} else if hint != "" {
+		t.line("    ", "hint: %s", clip(hint, maxTextSays))
+	}
+}
+
+// commands returns what to type to see more of the first finding that is shown
+// and about an object of the repository, or else what the first one means.
+func (s *Set) commands(groups []group) []string {
+	var commands []string
+	for i := range groups {
+		_, known := Describe(groups[i].id)
+		for _, p := range groups[i].shown {
+			o := s.finding(p).Object
+			if isID(o.OID) && o.Type != "mergetag" {
+				commands = []string{"gitseal show " + o.OID}
+				if r := s.Reports[p.report]; r.Policy != nil {
+					commands = append(commands, r.explain(o.OID))
+				}
+				if known {
+					commands = append(commands, "gitseal explain "+groups[i].id)
+				}
+				return commands
 			}
 		}
-		if _, ok := Describe(x.ID); ok {
-			t.line("", "%sgitseal explain %s", label, x.ID)
+		if known && commands == nil {
+			commands = []string{"gitseal explain " + groups[i].id}
 		}
-		break
 	}
+	return commands
 }
 
 // about returns what a finding says, in one line.
