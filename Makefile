@@ -7,7 +7,7 @@ PREFIX ?= $(HOME)/.local
 FUZZTIME ?= 10s
 TOOL = $(GO) tool -modfile=tools/go.mod
 
-.PHONY: all quickstart test test-stack check bench fuzz install help clean
+.PHONY: all quickstart test test-stack check bench bench-audit fuzz install help clean
 
 PROGRAMS = bin/gitseal bin/gitseal-tuf
 
@@ -38,6 +38,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: bin/gitseal ## measure against peers: see docs/performance.md
 	./bench/run.sh
 
+bench-audit: bin/gitseal ## measure auditing histories of up to 100,000 generated commits; with LARGE=1 a million, too
+	TABLE=audit.txt ./bench/run.sh -only histories $(if $(LARGE),-large)
+
 install: $(PROGRAMS) ## install into PREFIX/bin (~/.local/bin)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
@@ -46,6 +49,6 @@ clean: ## remove what was built
 	rm -rf bin bench/out
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:

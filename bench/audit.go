@@ -3,25 +3,14 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"gitseal/fakeca"
 )
@@ -50,16 +39,16 @@ func (b *bench) measureAudit(ctx context.Context) error {
 	floors, audits := make(map[int][]float64), make(map[int][]float64)
 	for range auditRounds {
 		for _, jobs := range []int{1, cores} {
-			floor, err := cryptoFloor(jobs)
+			alone, err := measureFloor(keyless.each.times(float64(size)), jobs)
 			if err != nil {
 				return err
 			}
-			s, _, err := b.audit(ctx, h, size, jobs)
+			used, err := b.audit(ctx, h, size, jobs)
 			if err != nil {
 				return err
 			}
-			floors[jobs] = append(floors[jobs], floor.Seconds()*float64(size))
-			audits[jobs] = append(audits[jobs], s.wall.Seconds())
+			floors[jobs] = append(floors[jobs], alone.wall)
+			audits[jobs] = append(audits[jobs], used.Wall)
 		}
 	}
 	quotient := func(a, b float64) float64 { return a / b }
@@ -73,10 +62,11 @@ func (b *bench) measureAudit(ctx context.Context) error {
 		fmt.Sprintf("cryptography alone %.2f x", paired(floors[1], floors[cores], quotient)))
 	var smallest float64
 	for i, size := range b.audited {
-		_, memory, err := b.audit(ctx, h, size, cores)
+		used, err := b.audit(ctx, h, size, cores)
 		if err != nil {
 			return err
 		}
+		memory := used.Memory
 		if i == 0 {
 			smallest = memory
 		}
@@ -92,58 +82,15 @@ type signedHistory struct {
 	branches         map[int][]string // by number of commits
 }
 
-// audit runs gitseal audit over the first size commits, and returns the most
-// memory it had in MiB.
-func (b *bench) audit(ctx context.Context, h *signedHistory, size, jobs int) (sample, float64, error) {
-	args := append([]string{b.gitseal, "audit", "--any-identity", "--trusted-root", h.trustedRoot, "--format", "json",
+// audit runs gitseal audit over the first size commits.
+func (b *bench) audit(ctx context.Context, h *signedHistory, size, jobs int) (usage, error) {
+	args := append([]string{b.gitseal, "audit", "--any-identity", "--no-cache", "--trusted-root", h.trustedRoot, "--format", "json",
 		"--jobs", fmt.Sprint(jobs)}, h.branches[size]...)
-	cmd := b.command(ctx, h.dir, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		return sample{}, 0, err
-	}
-	memory := make(chan float64)
-	done := make(chan struct{})
-	go func() { memory <- watchMemory(cmd.Process.Pid, done) }()
-	err := cmd.Wait()
-	wall := time.Since(start)
-	close(done)
-	most := <-memory
-	if err == nil && !strings.Contains(strings.Join(strings.Fields(stdout.String()), ""), fmt.Sprintf(`"verified":%d`, size)) {
+	u, stdout, err := b.watch(ctx, h.dir, args...)
+	if err == nil && !strings.Contains(strings.Join(strings.Fields(stdout), ""), fmt.Sprintf(`"verified":%d`, size)) {
 		err = fmt.Errorf("not all of %d commits verified", size)
 	}
-	if err != nil {
-		return sample{}, 0, fmt.Errorf("gitseal audit: %w: %s", err, lastLine(stderr.String()))
-	}
-	return sample{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, most, nil
-}
-
-// watchMemory asks the system for the most memory that a process has had,
-// until done. Unlike what is known at its end this leaves out its children,
-// git's processes, which map the whole repository. It returns 0 where the
-// system has no /proc.
-func watchMemory(pid int, done <-chan struct{}) (most float64) {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			return most
-		case <-tick.C:
-		}
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
-		if fields := strings.Fields(string(rest)); len(fields) > 0 {
-			if kib, err := strconv.ParseFloat(fields[0], 64); err == nil {
-				most = max(most, kib/1024)
-			}
-		}
-	}
+	return u, err
 }
 
 // makeSignedHistory makes a repository whose commits a has signed, each with
@@ -161,17 +108,11 @@ func (b *bench) makeSignedHistory(ctx context.Context, a *fakeca.Authority) (*si
 		return nil, err
 	}
 	total := b.audited[len(b.audited)-1]
-	index := b.command(ctx, h.dir, "git", "index-pack", "--stdin")
-	in, err := index.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := index.Start(); err != nil {
-		return nil, err
-	}
-	out := bufio.NewWriterSize(in, 1<<20)
-	strands, err := writePack(out, a, tree, total)
-	if err := errors.Join(err, out.Flush(), in.Close(), index.Wait()); err != nil {
+	var strands [][]string
+	if err := b.indexPack(ctx, h.dir, total, func(entries chan<- []byte) error {
+		strands = writeStrands(entries, a, tree, total)
+		return nil
+	}); err != nil {
 		return nil, fmt.Errorf("packing commits: %w", err)
 	}
 	for _, size := range b.audited {
@@ -187,46 +128,25 @@ func (b *bench) makeSignedHistory(ctx context.Context, a *fakeca.Authority) (*si
 	return h, nil
 }
 
-// cryptoFloor returns how long the public-key operations take, on a number of
-// cores, that a signature by the embedded authority needs: the signer's, its
-// certificate's, the SCT's and the time-stamp's over P-256, the checkpoint's
-// over Ed25519.
-func cryptoFloor(cores int) (time.Duration, error) {
-	digest := sha256.Sum256(nil)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return 0, err
-	}
-	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
-	if err != nil {
-		return 0, err
-	}
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return 0, err
-	}
-	checkpoint := ed25519.Sign(private, digest[:])
-	const rounds = 3000
+// writeStrands sends n commits of tree that a has signed, and returns their
+// ids. A commit can be signed only when its parent is, so there is a line of
+// history for each processor; they end up in the pack as they come.
+func writeStrands(entries chan<- []byte, a *fakeca.Authority, tree string, n int) [][]string {
+	strands := make([][]string, runtime.NumCPU())
 	var running sync.WaitGroup
-	var bad atomic.Bool
-	start := time.Now()
-	for range cores {
+	for s := range strands {
 		running.Go(func() {
-			for range rounds {
-				for range 4 {
-					if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
-						bad.Store(true)
-					}
-				}
-				if !ed25519.Verify(public, digest[:], checkpoint) {
-					bad.Store(true)
-				}
+			var parents []string
+			var p packer
+			for i := s; i < n; i += len(strands) {
+				d := newDraft(tree, parents, i, int64(1_700_000_000+i))
+				commit := d.signed(a.Sign(d.payload(), fakeca.Fixture{}))
+				parents = []string{commitID(commit)}
+				strands[s] = append(strands[s], parents[0])
+				entries <- p.entry(commit)
 			}
 		})
 	}
 	running.Wait()
-	if bad.Load() {
-		return 0, errors.New("a signature does not verify")
-	}
-	return time.Since(start) / time.Duration(rounds*cores), nil
+	return strands
 }

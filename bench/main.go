@@ -17,6 +17,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +36,11 @@ type bench struct {
 	signed  int // commits made, to measure signing one
 	audited []int
 
+	histories  []int  // commits in the generated histories
+	ofKind     int    // commits in a generated history of one kind
+	throughGit int    // commits that git verifies, one process for each
+	generated  string // what generating the last history took
+
 	throughServers int // commits signed with servers, for each latency
 	onlineCommits  int // in the history whose log entries are looked up
 
@@ -40,7 +48,7 @@ type bench struct {
 }
 
 func main() {
-	rss := flag.Bool("rss", false, "run the command that the arguments are, and print how much memory it took")
+	watch := flag.String("watch", "", "run the command that the arguments are, and write what it used to `file`")
 	b := new(bench)
 	flag.StringVar(&b.gitseal, "gitseal", filepath.Join("bin", "gitseal"), "the `program` to measure")
 	flag.IntVar(&b.starts, "starts", 100, "how often to start a program")
@@ -50,10 +58,19 @@ func main() {
 	large := flag.Int("audited", 50_000, "how many commits the largest history to audit has")
 	flag.IntVar(&b.throughServers, "servers", 10, "how many commits to sign with servers, for each latency; 0 leaves that out")
 	flag.IntVar(&b.onlineCommits, "online", 1000, "how many commits to look up in a log")
-	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority or sigstore")
+	flag.IntVar(&b.ofKind, "kind", 10_000, "how many commits a generated history of one kind has")
+	flag.IntVar(&b.throughGit, "through", 1000, "how many commits of one kind git verifies itself")
+	b.histories = []int{1000, 100_000}
+	flag.Func("histories", "how many commits the generated histories have (`numbers` with commas between; 1000,100000)", b.setHistories)
+	million := flag.Bool("large", false, "generate histories of a million commits, too")
+	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority, sigstore or histories, which is made only then")
 	flag.Parse()
-	if *rss {
-		os.Exit(printRSS(flag.Args()))
+	if *watch != "" {
+		os.Exit(watched(*watch, flag.Args()))
+	}
+	b.ofKind, b.throughGit = max(b.ofKind, leastCommits), max(b.throughGit, leastCommits)
+	if *million {
+		b.histories = append(b.histories, 1_000_000)
 	}
 	b.commits = max(b.commits/chunk, 1) * chunk
 	b.audited = []int{min(1000, *large), min(10_000, *large), *large}
@@ -63,8 +80,21 @@ func main() {
 	}
 }
 
+// setHistories reads a list of numbers of commits.
+func (b *bench) setHistories(list string) error {
+	b.histories = nil
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < leastCommits {
+			return fmt.Errorf("%q is no number of %d commits or more", text, leastCommits)
+		}
+		b.histories = append(b.histories, n)
+	}
+	return nil
+}
+
 func (b *bench) run(only string) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if b.root, err = filepath.Abs("."); err != nil {
 		return err
@@ -83,15 +113,17 @@ func (b *bench) run(only string) (err error) {
 	for _, part := range []struct {
 		name, title string
 		measure     func(context.Context) error
+		long        bool // not made unless asked for
 	}{
-		{"start", "starting", b.measureStart},
-		{"verifier", "one signature, in process, each with a new certificate", b.measureVerifier},
-		{"git", fmt.Sprintf("through git, %d commits verified, %d signed", b.commits, b.signed), b.measureGit},
-		{"audit", "auditing", b.measureAudit},
-		{"authority", "the embedded authority", b.measureAuthority},
-		{"sigstore", fmt.Sprintf("with the servers of a Sigstore, %d commits signed for each latency", b.throughServers), b.measureSigstore},
+		{"start", "starting", b.measureStart, false},
+		{"verifier", "one signature, in process, each with a new certificate", b.measureVerifier, false},
+		{"git", fmt.Sprintf("through git, %d commits verified, %d signed", b.commits, b.signed), b.measureGit, false},
+		{"audit", "auditing", b.measureAudit, false},
+		{"authority", "the embedded authority", b.measureAuthority, false},
+		{"sigstore", fmt.Sprintf("with the servers of a Sigstore, %d commits signed for each latency", b.throughServers), b.measureSigstore, false},
+		{"histories", "auditing generated histories", b.measureHistories, true},
 	} {
-		if only != "" && only != part.name {
+		if only != part.name && (only != "" || part.long) {
 			continue
 		}
 		b.table.section(part.title)

@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -129,33 +131,96 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-// rss runs a command through a small process of its own and returns the most
-// memory it had, in MiB. A child begins with the memory of the process that
-// started it, and this one has much.
-func (b *bench) rss(ctx context.Context, args ...string) (float64, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 0, err
-	}
-	out, err := b.output(ctx, b.scratch, append([]string{self, "-rss", "--"}, args...)...)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseFloat(out, 64)
+// A usage is what a command used, as a small process that ran it saw.
+type usage struct {
+	Wall, CPU float64 // seconds; CPU that of its children included
+	Own       float64 // seconds of CPU without them; 0: the system does not tell
+	Memory    float64 // MiB at most, without them; 0: the system does not tell
+	Most      float64 // MiB at most of it or any child, with what is mapped
 }
 
-// printRSS is the small process.
-func printRSS(args []string) (code int) {
+// watch runs a command through a small process of its own, and returns what it
+// used and printed. A child begins with the memory of the process that
+// started it, and this one has much.
+func (b *bench) watch(ctx context.Context, dir string, args ...string) (u usage, stdout string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return u, "", err
+	}
+	file := filepath.Join(b.scratch, "usage")
+	stdout, err = b.output(ctx, dir, append([]string{self, "-watch", file, "--"}, args...)...)
+	if err != nil {
+		return u, "", err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return u, "", err
+	}
+	return u, stdout, json.Unmarshal(text, &u)
+}
+
+// watched is the small process. It writes the usage to a file.
+func watched(file string, args []string) (code int) {
 	cmd := exec.Command(args[0], args[1:]...)
-	if err := cmd.Run(); err != nil {
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	own := make(chan usage)
+	done := make(chan struct{})
+	go func() { own <- poll(cmd.Process.Pid, done) }()
+	err := cmd.Wait()
+	wall := time.Since(start)
+	close(done)
+	u := <-own
 	unit := int64(1 << 10) // getrusage counts KiB
 	if runtime.GOOS == "darwin" {
 		unit = 1 // or bytes
 	}
-	most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
-	fmt.Println(float64(int64(most)*unit) / (1 << 20))
+	u.Wall, u.CPU = wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	u.Most = float64(int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)*unit) / (1 << 20)
+	text, merr := json.Marshal(u)
+	if err := errors.Join(err, merr, os.WriteFile(file, text, 0o600)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return 0
+}
+
+// poll asks the system for what a process has used by itself, until done.
+// Unlike what is known at its end this leaves out its children: git's
+// processes, which map the whole repository.
+func poll(pid int, done <-chan struct{}) (u usage) {
+	const ticks = 100 // a second: USER_HZ, which is fixed for programs
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return u
+		case <-tick.C:
+		}
+		if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)); err == nil {
+			_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+			if fields := strings.Fields(string(rest)); len(fields) > 0 {
+				if kib, err := strconv.ParseFloat(fields[0], 64); err == nil {
+					u.Memory = max(u.Memory, kib/1024)
+				}
+			}
+		}
+		// proc(5): after the name in parentheses, utime is the twelfth field
+		// and stime the one after it.
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
+			fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+			if len(fields) > 12 {
+				user, uerr := strconv.ParseFloat(fields[11], 64)
+				system, serr := strconv.ParseFloat(fields[12], 64)
+				if uerr == nil && serr == nil {
+					u.Own = (user + system) / ticks
+				}
+			}
+		}
+	}
 }

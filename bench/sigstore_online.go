@@ -38,7 +38,7 @@ func (b *bench) measureOnline(ctx context.Context, s *stack) error {
 	}
 	audit := func(flags ...string) (float64, error) {
 		start := time.Now()
-		args := append([]string{b.gitseal, "audit", "--any-identity", "--trusted-root", filepath.Join(instance, "trusted_root.json")}, flags...)
+		args := append([]string{b.gitseal, "audit", "--any-identity", "--no-cache", "--trusted-root", filepath.Join(instance, "trusted_root.json")}, flags...)
 		out, err := b.output(ctx, repo, args...)
 		if err == nil && !strings.Contains(out, "result: pass") {
 			err = fmt.Errorf("audit: %s", lastLine(out))

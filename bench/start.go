@@ -26,11 +26,11 @@ func (b *bench) measureStart(ctx context.Context) error {
 	ms := func(i int) float64 { return median(walls(samples[i])) }
 	b.table.most("gitseal version, beside an empty Go program", ratio(samples[0], samples[1]), 2, " x",
 		fmt.Sprintf("%.2f and %.2f ms; git --version %.2f ms", ms(0), ms(1), ms(2)))
-	memory, err := b.rss(ctx, b.gitseal, "version")
+	used, _, err := b.watch(ctx, b.scratch, b.gitseal, "version")
 	if err != nil {
 		return err
 	}
-	b.table.most("gitseal version, memory", memory, 10, " MiB", "")
+	b.table.most("gitseal version, memory", used.Most, 10, " MiB", "")
 	info, err := os.Stat(b.gitseal)
 	if err != nil {
 		return err

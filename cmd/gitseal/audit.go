@@ -211,7 +211,9 @@ func (a *auditRun) repository(ctx context.Context, dir string) (err error) {
 	}
 	saveCache := a.openCache(cfg)
 	progress := newProgress(a.env)
-	cfg.Progress = progress.update
+	if progress.on { // to count what there is takes git as long as to list it
+		cfg.Progress = progress.update
+	}
 	r, err := audit.Run(ctx, *cfg)
 	progress.clear()
 	saveCache()

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,15 @@ var done = func() chan struct{} {
 	return c
 }()
 
+// A pipeline is what jobs go through.
+type pipeline struct {
+	*collector
+	work     chan *job // read, to be judged
+	lookups  chan *job // judged, and log entries have to be looked for
+	order    chan *job // all of them, in the order of reading
+	inFlight *budget
+}
+
 // examine reads, judges and collects every object in scope: one goroutine
 // reads, some judge, and this one collects, in the order of reading. An error
 // ends the audit; that git could not go on does not.
@@ -41,75 +51,20 @@ func (c *collector) examine(ctx context.Context) error {
 	defer stop()
 
 	workers := c.cfg.jobs()
-	work := make(chan *job, workers)
-	order := make(chan *job, c.window(workers))
-	inFlight := newBudget(ctx, maxInFlight)
+	p := &pipeline{collector: c, work: make(chan *job, workers), order: make(chan *job, c.window(workers)), inFlight: newBudget(ctx, maxInFlight)}
+	// Room for every job that there can be, so that no worker waits for a log:
+	// one is being read and one collected, besides those in order.
+	p.lookups = make(chan *job, cap(p.order)+2)
 	progress := c.progress(ctx, &running)
 	var readErr error // written before order is closed
 	running.Go(func() {
-		defer close(order)
-		defer close(work)
-		var unread error
-		readErr = c.read(ctx, func(o gitutil.Object, kind string) bool {
-			j := &job{target: target{o.OID, kind}, object: o}
-			if o.Known {
-				if j.facts = c.memory.recall(o.OID); j.facts != nil {
-					j.done = done
-					return send(ctx, order, j)
-				}
-				// The cache knew it a moment ago, and holds what nobody wrote.
-				if j.object, unread = c.cfg.Repo.Object(ctx, o.OID); unread != nil {
-					return false
-				}
-			}
-			j.done = make(chan struct{})
-			return inFlight.take(ctx, len(j.object.Data)) && send(ctx, order, j) && send(ctx, work, j)
-		})
-		if readErr == nil {
-			readErr = unread
-		}
+		defer close(p.order)
+		defer close(p.work)
+		readErr = p.feed(ctx)
 	})
-	finish := func(j *job) {
-		inFlight.give(len(j.object.Data))
-		j.object.Data = nil
-		j.facts, j.verdict = factsOf(&j.verdict), Verdict{}
-		close(j.done)
-	}
-	// Room for every job that there can be, so that no worker waits for a log:
-	// one is being read and one collected, besides those in order.
-	lookups := make(chan *job, cap(order)+2)
-	if c.judge.Entries != nil {
-		c.judge.slots = make(chan struct{}, workers)
-	}
-	var judging sync.WaitGroup
-	for range workers {
-		judging.Go(func() {
-			for j := range work {
-				c.judge.slot(func() { j.verdict = c.judge.object(j.object) })
-				if j.verdict.wants() {
-					lookups <- j
-				} else {
-					finish(j)
-				}
-			}
-		})
-	}
-	running.Go(func() {
-		judging.Wait()
-		close(lookups)
-	})
-	if c.judge.Entries != nil {
-		for range maxLookups {
-			running.Go(func() {
-				for j := range lookups {
-					c.judge.lookUp(ctx, &j.verdict)
-					finish(j)
-				}
-			})
-		}
-	}
+	p.start(ctx, workers, &running)
 
-	for j := range order {
+	for j := range p.order {
 		select {
 		case <-j.done:
 		case <-ctx.Done():
@@ -125,6 +80,71 @@ func (c *collector) examine(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return c.brokeOff(readErr)
+}
+
+// feed reads the objects and hands them on. Those of which facts are kept need
+// no judging.
+func (p *pipeline) feed(ctx context.Context) error {
+	var unread error
+	err := p.read(ctx, func(o gitutil.Object, kind string) bool {
+		j := &job{target: target{o.OID, kind}, object: o}
+		if o.Known {
+			if j.facts = p.memory.recall(o.OID); j.facts != nil {
+				j.done = done
+				return send(ctx, p.order, j)
+			}
+			// The cache knew it a moment ago, and holds what nobody wrote.
+			if j.object, unread = p.cfg.Repo.Object(ctx, o.OID); unread != nil {
+				return false
+			}
+		}
+		j.done = make(chan struct{})
+		return p.inFlight.take(ctx, len(j.object.Data)) && send(ctx, p.order, j) && send(ctx, p.work, j)
+	})
+	return cmp.Or(err, unread)
+}
+
+// start starts the goroutines that judge, and those that look for log entries.
+func (p *pipeline) start(ctx context.Context, workers int, running *sync.WaitGroup) {
+	if p.judge.Entries != nil {
+		p.judge.slots = make(chan struct{}, workers)
+	}
+	var judging sync.WaitGroup
+	for range workers {
+		judging.Go(func() {
+			for j := range p.work {
+				p.judge.slot(func() { j.verdict = p.judge.object(j.object) })
+				if j.verdict.wants() {
+					p.lookups <- j
+				} else {
+					p.finish(j)
+				}
+			}
+		})
+	}
+	running.Go(func() {
+		judging.Wait()
+		close(p.lookups)
+	})
+	if p.judge.Entries == nil {
+		return
+	}
+	for range maxLookups {
+		running.Go(func() {
+			for j := range p.lookups {
+				p.judge.lookUp(ctx, &j.verdict)
+				p.finish(j)
+			}
+		})
+	}
+}
+
+// finish makes facts of a verdict, and frees the object.
+func (p *pipeline) finish(j *job) {
+	p.inFlight.give(len(j.object.Data))
+	j.object.Data = nil
+	j.facts, j.verdict = factsOf(&j.verdict), Verdict{}
+	close(j.done)
 }
 
 // window returns how many jobs there may be between the reader and the
