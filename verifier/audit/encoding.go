@@ -255,7 +255,7 @@ func (d *decoder) facts(f *facts) {
 
 func (d *decoder) log(l *verifier.LogEntry, flags byte) {
 	id := d.shared()
-	d.bad = d.bad || len(id) != copy(l.LogID[:], id) || l.LogID == [32]byte{}
+	d.bad = d.bad || copy(l.LogID[:], id) != len(l.LogID) || len(id) != len(l.LogID) || l.LogID == [32]byte{}
 	l.URL = d.shared()
 	l.Generation = int(d.uint())
 	l.Index, l.IndexKnown = d.int(), flags&factIndexKnown != 0
