@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +54,22 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// isUseless reports whether an RSA key has numbers by which nothing can be
+// checked, or a security key an application with a NUL in it:
+// golang.org/x/crypto/ssh reads them all the same.
+func isUseless(key ssh.PublicKey) bool {
+	var ed25519 struct{ Name, Key, Application string }
+	var ecdsa struct{ Name, Curve, Key, Application string }
+	if ssh.Unmarshal(key.Marshal(), &ed25519) == nil && strings.HasPrefix(key.Type(), "sk-") {
+		return strings.IndexByte(ed25519.Application, 0) >= 0
+	}
+	if ssh.Unmarshal(key.Marshal(), &ecdsa) == nil && strings.HasPrefix(key.Type(), "sk-") {
+		return strings.IndexByte(ecdsa.Application, 0) >= 0
+	}
+	k, ok := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey)
+	return ok && (k.N.Sign() <= 0 || k.N.Bit(0) == 0 || k.E < 3 || k.E%2 == 0)
+}
+
 // FuzzKey compares keys and signatures with golang.org/x/crypto/ssh.
 func FuzzKey(f *testing.F) {
 	for _, key := range newKeys() {
@@ -62,6 +79,12 @@ func FuzzKey(f *testing.F) {
 		}
 		f.Add(key.PublicKey().Marshal(), ssh.Marshal(sig))
 	}
+	even := make([]byte, 256)
+	even[0] = 0xc0
+	f.Add(ssh.Marshal(struct {
+		Name string
+		E, N *big.Int
+	}{"ssh-rsa", big.NewInt(65537), new(big.Int).SetBytes(even)}), []byte{})
 	f.Fuzz(func(t *testing.T, blob, signature []byte) {
 		theirs, theirErr := ssh.ParsePublicKey(blob)
 		ours, err := parseKey(blob)
@@ -69,7 +92,7 @@ func FuzzKey(f *testing.F) {
 			// What we take for no key is one of another kind there, or has
 			// numbers that we read strictly.
 			if theirErr == nil {
-				if again := theirs.Marshal(); bytes.Equal(again, blob) && isKeyType(theirs.Type()) && theirs.Type() != algDSA {
+				if again := theirs.Marshal(); bytes.Equal(again, blob) && isKeyType(theirs.Type()) && theirs.Type() != algDSA && !isUseless(theirs) {
 					t.Errorf("parseKey(%q): %v, but it is a key", blob, err)
 				}
 			}
