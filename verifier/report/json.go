@@ -129,7 +129,8 @@ func plainly[T any](x T) T { return x }
 
 // PlainJSON returns a JSON text in which the characters that encoding/json
 // leaves as they are but a terminal may obey are escaped: the second set of
-// control characters, and those that reorder or hide what is around them.
+// control characters, those that reorder or hide what is around them, and those
+// that Unicode has not said what to do with, some of which reorder by default.
 func PlainJSON(text []byte) []byte {
 	if !bytes.ContainsFunc(text, obeyed) {
 		return text
@@ -153,7 +154,7 @@ func PlainJSON(text []byte) []byte {
 // for showing. So is the one that stands for bytes that were none, which encoding/json escapes unless
 // it was there before: a document that is read and written stays the same.
 func obeyed(r rune) bool {
-	return r == 0x7f || r > unicode.MaxASCII && (r == utf8.RuneError || unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp))
+	return r == 0x7f || r > unicode.MaxASCII && (r == utf8.RuneError || !unicode.IsPrint(r))
 }
 
 type jsonFinding struct {

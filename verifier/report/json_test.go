@@ -146,6 +146,7 @@ func TestPlainJSONEscapesWhatTerminalsObey(t *testing.T) {
 		"\"\u009b31m\"":                 `"\u009b31m"`,
 		"\"a\u202eb\u2066c\u200b\"":     `"a\u202eb\u2066c\u200b"`,
 		"\"\u2028\U000e0001\"":          `"\u2028\udb40\udc01"`,
+		"\"\u07bb\"":                    `"\u07bb"`,
 		"{\n  \"indented\": \"\\t\"\n}": "{\n  \"indented\": \"\\t\"\n}",
 	} {
 		got := string(PlainJSON([]byte(in)))
