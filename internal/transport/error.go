@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -36,6 +37,35 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Unreachable reports whether nobody answered: there is no such host, nothing
+// listens there, the connection broke, no answer came in time, or the network
+// wants a login first. It is what passes by itself, and what whoever can cut a
+// wire can bring about anyway. An answer that was refused is not that, be it for
+// who gave it (TLS, a redirect, a page of somebody else), its form or its
+// length; nor is a request that was not sent, or that its caller broke off.
+func (e *Error) Unreachable() bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	var timeout net.Error
+	switch {
+	case e.Attempts == 0, e.Err == context.DeadlineExceeded, errors.Is(e.Err, context.Canceled):
+		return false
+	case errors.As(e.Err, &dns), errors.Is(e.Err, errPortal):
+		return true
+	case isFinal(e.Err):
+		return false
+	case errors.As(e.Err, &op):
+		// The others are the alerts of TLS.
+		return op.Op == "dial" || op.Op == "read" || op.Op == "write" || op.Op == "proxyconnect"
+	case errors.As(e.Err, &timeout) && timeout.Timeout():
+		return true
+	}
+	return errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET)
+}
+
+// errPortal is the cause where a network says that it is none yet.
+var errPortal = errors.New("network authentication required")
 
 // fail returns the Error for r.
 func (r *Request) fail(u *url.URL, attempts int, err error) *Error {
@@ -138,7 +168,7 @@ func explainTLS(err error) error {
 func (r *Response) checkPortal() error {
 	switch {
 	case r.Status == http.StatusNetworkAuthenticationRequired:
-		return final("the network wants a login first: a captive portal", nil)
+		return final("the network wants a login first: a captive portal", errPortal)
 	case r.Status >= 300 && r.Status < 400:
 		to := "elsewhere"
 		if u, err := url.Parse(r.Header.Get("Location")); err == nil && u.Hostname() != "" {
@@ -174,6 +204,17 @@ func (e *StatusError) Error() string {
 		s += ": " + e.Message
 	}
 	return s
+}
+
+// Unreachable reports whether the answer was a gateway's, that whoever is behind
+// it is not there or has no room: 502, 503 or 504. A server that answers 500 or
+// 429 was reached.
+func (e *StatusError) Unreachable() bool {
+	switch e.Status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 // Err returns the answer to req as an error.

@@ -31,6 +31,10 @@ const (
 	defaultTimeout = 10 * time.Second
 )
 
+// pingTime is how long a connection that is kept for long may be silent, and how
+// long the answer to a ping may then take.
+const pingTime = 20 * time.Second
+
 // connectTimeout bounds Connect: what takes longer was not ahead of need.
 const connectTimeout = 5 * time.Second
 
@@ -40,6 +44,7 @@ type Config struct {
 	RootCAs      *x509.CertPool                                   // whom to believe that a server is who it says; nil: the system's
 	Proxy        func(*http.Request) (*url.URL, error)            // nil: none; never asked about this machine itself
 	RoundTripper http.RoundTripper                                // what sends; nil: the network. RootCAs and Proxy are for the network
+	Idle         time.Duration                                    // for how long a connection is kept open that nobody uses; 0: 90 s
 	Trace        func(Event)                                      // told of each attempt; nil: nobody. Called from several goroutines
 	Sleep        func(ctx context.Context, d time.Duration) error // between attempts; nil: a timer
 	Rand         func() float64                                   // in [0,1), spreads attempts; nil: math/rand/v2
@@ -101,6 +106,12 @@ func network(cfg Config) (*http.Transport, *ahead) {
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 1 << 16,
+	}
+	if cfg.Idle > 0 {
+		t.IdleConnTimeout = cfg.Idle
+		// What is between forgets connections on which nothing happens, and
+		// tells neither side.
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime}
 	}
 	if cfg.Proxy != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
