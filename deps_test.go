@@ -43,6 +43,8 @@ var rules = map[string]struct{ own, outside []string }{
 	"fakeca":               {[]string{"internal/trust"}, []string{"os"}},
 	"signer":               {[]string{"internal/cms", "internal/strictjson", "internal/tlog", "verifier"}, nil},
 	"signer/sigstore":      {[]string{"internal/cms", "internal/rekor", "internal/strictjson", "internal/tlog", "internal/transport", "internal/trust", "signer"}, []string{"net/http"}},
+	"signer/oidc":          {[]string{"internal/strictjson", "internal/transport", "signer"}, []string{"net", "net/http", "os", "os/exec"}},
+	"signer/oidc/oidctest": {nil, []string{"net/http"}},
 	"docs":                 {nil, nil},
 	"cmd/conformance":      {nil, []string{"os", "os/exec"}},
 	"cmd/gitseal": {[]string{"docs", "fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/proofs", "internal/rekor", "internal/tlog",

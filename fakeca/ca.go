@@ -30,11 +30,11 @@ func (a *Authority) Certify(ctx context.Context, token string, publicKey, proof 
 	if err != nil {
 		return nil, &RequestError{"public key", err}
 	}
-	digest := sha256.Sum256([]byte(c.Subject)) // which is the e-mail address if there is one
+	digest := sha256.Sum256([]byte(c.name()))
 	if !ecdsa.VerifyASN1(key, digest[:], proof) {
 		return nil, &RequestError{"proof of possession", errors.New("it is not by the public key")}
 	}
-	return a.certify(ctx, c.Subject, publicKey)
+	return a.certify(ctx, c, publicKey)
 }
 
 // CertifyRequest is Certify with a certificate signing request (PKCS #10, DER)
@@ -55,12 +55,13 @@ func (a *Authority) CertifyRequest(ctx context.Context, token string, request []
 	if err := csr.CheckSignature(); err != nil {
 		return nil, &RequestError{"proof of possession", err}
 	}
-	return a.certify(ctx, c.Subject, csr.RawSubjectPublicKeyInfo)
+	return a.certify(ctx, c, csr.RawSubjectPublicKeyInfo)
 }
 
-// certify issues the certificate of a subject who has proved to have the key.
-func (a *Authority) certify(ctx context.Context, subject string, publicKey []byte) (chain [][]byte, err error) {
-	leaf, err := a.newLeaf(subject, publicKey)
+// certify issues the certificate of whom the token is about, who has proved to
+// have the key.
+func (a *Authority) certify(ctx context.Context, c *claims, publicKey []byte) (chain [][]byte, err error) {
+	leaf, err := a.newLeaf(c, publicKey)
 	if err != nil {
 		return nil, fmt.Errorf("making certificate: %w", err)
 	}
@@ -95,9 +96,9 @@ type leaf struct {
 	key  *ecdsa.PrivateKey                                       // of the issuer
 }
 
-// newLeaf returns the certificate for a subject as Fulcio would make it (its
-// docs/certificate-specification.md), but for the SCTs.
-func (a *Authority) newLeaf(subject string, spki []byte) (*leaf, error) {
+// newLeaf returns the certificate for whom the token is about as Fulcio would
+// make it (its docs/certificate-specification.md), but for the SCTs.
+func (a *Authority) newLeaf(c *claims, spki []byte) (*leaf, error) {
 	serial, err := newSerial(a.random)
 	if err != nil {
 		return nil, err
@@ -119,10 +120,10 @@ func (a *Authority) newLeaf(subject string, spki []byte) (*leaf, error) {
 			extKeyUsage(oidCodeSigning),
 			subjectKeyID(id),
 			authorityKeyID(a.caChain[0].SubjectKeyId),
-			criticalExtension(oidSubjectAltName, sequence(generalName(subject))),
-			extension(oidFulcioIssuerV1, []byte(a.Issuer())),
-			extension(oidFulcioIssuer, utf8String(a.Issuer())),
-			extension(oidFulcioSubject, utf8String(subject)),
+			criticalExtension(oidSubjectAltName, sequence(generalName(c.name()))),
+			extension(oidFulcioIssuerV1, []byte(c.Issuer)),
+			extension(oidFulcioIssuer, utf8String(c.Issuer)),
+			extension(oidFulcioSubject, utf8String(c.Subject)),
 		},
 	}}
 	l.scts = func(ctx context.Context, tbs []byte) ([][]byte, error) {

@@ -8,7 +8,8 @@
 // directory names. What its signatures prove is that they were made on the
 // machine that holds the directory, in the order of its log. Everything it
 // issues says "local authority", and its issuer is not a URL but
-// "gitseal:local:<id>".
+// "gitseal:local:<id>". (Tests can have one in memory that certifies for the
+// tokens of other issuers too.)
 //
 // The logs keep what they promise, also through a crash: see merkleLog.
 //
@@ -32,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,6 +47,10 @@ type Config struct {
 
 	Curve elliptic.Curve // of the certificate authority: P-256 or P-384; nil: P-256
 	Log   Generation     // the zero value is RekorV2
+
+	// Only New looks at it.
+
+	Issuers []Issuer // whose tokens it takes too; nil: nobody's but its own
 }
 
 // A Generation says in whose way the transparency log answers.
@@ -79,6 +85,7 @@ type Authority struct {
 	treeID     int64 // of a Rekor v1 log
 
 	issuerKey *ecdsa.PrivateKey
+	issuers   []Issuer // whose tokens count beside its own
 
 	caKey    *ecdsa.PrivateKey
 	caChain  []*x509.Certificate // intermediate, root
@@ -100,7 +107,17 @@ type Authority struct {
 
 // New makes an authority in memory, for tests.
 func New(cfg Config) (*Authority, error) {
-	return create(newMemDisk(), "authority", cfg)
+	for _, issuer := range cfg.Issuers {
+		if err := issuer.check(); err != nil {
+			return nil, fmt.Errorf("taking tokens of %q: %w", issuer.URL, err)
+		}
+	}
+	a, err := create(newMemDisk(), "authority", cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.issuers = slices.Clone(cfg.Issuers)
+	return a, nil
 }
 
 // Create makes a new authority in the directory, which must not exist, be

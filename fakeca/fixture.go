@@ -66,7 +66,7 @@ func (a *Authority) signed(payload []byte, f Fixture, fault *spec) *draft {
 	d.stamped = f.Timestamp || a.generation == RekorV2 || fault.stamp != nil
 
 	d.key = d.newKey()
-	d.leaf = must(a.newLeaf(f.Subject, spki(d.key)))
+	d.leaf = must(a.newLeaf(a.claim(f.Subject), spki(d.key)))
 	fault.leaf.spoil(d)
 	d.certificate = must(a.issue(context.Background(), d.leaf))
 

@@ -31,7 +31,7 @@ func (a *Authority) Spoiled(f Fault) *Authority {
 // Certify does, but asks for neither token nor proof. It is for tests, of those
 // who have to notice. Whoever has the authority could have had the token too.
 func (a *Authority) Misissue(ctx context.Context, subject string, publicKey []byte) (chain [][]byte, err error) {
-	return a.certify(ctx, subject, publicKey)
+	return a.certify(ctx, a.claim(subject), publicKey)
 }
 
 // unspoiled returns the authority as it is otherwise: what mistakes are made of.

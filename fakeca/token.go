@@ -17,6 +17,9 @@ import (
 	"unicode/utf8"
 )
 
+// audience is whom tokens are for.
+const audience = "sigstore"
+
 // tokenLifetime is how long a token can be exchanged for a certificate.
 const tokenLifetime = 5 * time.Minute
 
@@ -53,11 +56,20 @@ func (a *Authority) Token(ctx context.Context, subject string) (string, error) {
 	if err := checkSubject(subject); err != nil {
 		return "", fmt.Errorf("issuing token: %w", err)
 	}
+	token, err := a.claim(subject).sign(header{Algorithm: "ES256", KeyID: a.id, Type: "JWT"}, a.issuerKey)
+	if err != nil {
+		return "", fmt.Errorf("issuing token: %w", err)
+	}
+	return token, nil
+}
+
+// claim returns what a token says that is issued now.
+func (a *Authority) claim(subject string) *claims {
 	now := a.now()
-	c := claims{
+	c := &claims{
 		Issuer:    a.Issuer(),
 		Subject:   subject,
-		Audience:  "sigstore",
+		Audience:  audience,
 		IssuedAt:  now.Unix(),
 		NotBefore: now.Unix(),
 		Expires:   now.Add(tokenLifetime).Unix(),
@@ -65,11 +77,16 @@ func (a *Authority) Token(ctx context.Context, subject string) (string, error) {
 	if isEmail(subject) {
 		c.Email, c.EmailVerified = subject, true
 	}
-	token, err := c.sign(header{Algorithm: "ES256", KeyID: a.id, Type: "JWT"}, a.issuerKey)
-	if err != nil {
-		return "", fmt.Errorf("issuing token: %w", err)
+	return c
+}
+
+// name returns what a certificate calls whom the token is about, and what a
+// proof of possession is over.
+func (c *claims) name() string {
+	if c.Email != "" {
+		return c.Email
 	}
-	return token, nil
+	return c.Subject
 }
 
 // sign returns the token in compact serialization.
@@ -98,11 +115,15 @@ func (c *claims) sign(h header, key *ecdsa.PrivateKey) (string, error) {
 	return signed + "." + b64.EncodeToString(signature[:]), nil
 }
 
-// checkToken returns what a token of ours says, if it is one and is valid now.
+// checkToken returns what a token says, if it is one of ours, or of an issuer
+// that counts too, and is valid now.
 func (a *Authority) checkToken(token string) (*claims, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || len(token) > 8*maxSubject {
 		return nil, errors.New("not a token")
+	}
+	if issuer := a.foreign(parts[1]); issuer != nil {
+		return issuer.checkToken(parts, a.now())
 	}
 	b64 := base64.RawURLEncoding.Strict()
 	signature, err := b64.DecodeString(parts[2])
@@ -127,7 +148,7 @@ func (a *Authority) checkToken(token string) (*claims, error) {
 		return nil, errors.New("unknown header")
 	case c.Issuer != a.Issuer():
 		return nil, fmt.Errorf("issued by %q", c.Issuer)
-	case c.Audience != "sigstore":
+	case c.Audience != audience:
 		return nil, fmt.Errorf("issued for audience %q", c.Audience)
 	case now < c.NotBefore:
 		return nil, errors.New("not valid yet")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gitseal/internal/strictjson"
 	"gitseal/verifier"
 )
 
@@ -77,6 +78,9 @@ func readClaims(token string) (*Claims, error) {
 	if err := json.Unmarshal(payload, &raw); err != nil {
 		return nil, errors.New("the claims of the identity token are not JSON, or not those of one")
 	}
+	if err := oneReading(payload); err != nil {
+		return nil, err
+	}
 	c := &Claims{
 		Issuer: raw.Issuer, Subject: raw.Subject, Email: raw.Email, EmailVerified: raw.EmailVerified == true || raw.EmailVerified == "true",
 		Audience: raw.Audience, connector: raw.Federated.Connector,
@@ -91,6 +95,35 @@ func readClaims(token string) (*Claims, error) {
 		return nil, errors.New("the identity token names no subject")
 	}
 	return c, nil
+}
+
+// maxClaims bounds the members of a token. Those of CI systems have about 40.
+const maxClaims = 1 << 10
+
+// oneReading refuses claims that another reader could take for others: that
+// occur twice, or in another case of their letters, which encoding/json folds.
+// The authority has such a reader, and what it certifies is public before it can
+// be compared with what was read here.
+func oneReading(payload []byte) error {
+	r := &strictjson.Reader{Text: payload, Name: "token"}
+	claim := func(known ...string) func(string) error {
+		return func(name string) error {
+			if slices.ContainsFunc(known, func(k string) bool { return k != name && strings.EqualFold(k, name) }) {
+				return errors.New("the name of another claim in another case")
+			}
+			_, err := r.Value()
+			return err
+		}
+	}
+	federated := strictjson.Optional("federated_claims", r.OrNull(func() error { return r.Open(maxClaims, claim("connector_id")) }))
+	err := r.Open(maxClaims, claim("iss", "sub", "aud", "exp", "email", "email_verified", "federated_claims"), federated)
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return errors.New("the claims of the identity token can be read in two ways") // where is theirs to know
+	}
+	return nil
 }
 
 // audience is the aud claim: a string or an array of strings (RFC 7519,

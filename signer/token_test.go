@@ -39,6 +39,17 @@ func TestReadClaims(t *testing.T) {
 	}
 }
 
+// What an authority could read otherwise is refused before it sees it.
+func TestReadClaimsInOneWay(t *testing.T) {
+	for _, more := range []string{`"email":"a@b"`, `"Email":"eve@b"`, `"ſub":"eve"`, `"EXP":1`, `"federated_claims":{"Connector_ID":"x"}`,
+		`"federated_claims":{"connector_id":"x","connector_id":"y"}`, `"other":1,"other":2`} {
+		c, err := signer.ReadClaims(token(`{"iss":"https://i","sub":"s","email":"a@b",` + more + `}`))
+		if want := "the claims of the identity token can be read in two ways"; err == nil || err.Error() != want {
+			t.Errorf("%s: %+v, %v, want %q", more, c, err, want)
+		}
+	}
+}
+
 func TestEmailCountsAsVerifiedIfTheIssuerSaysSo(t *testing.T) {
 	for text, want := range map[string]bool{`true`: true, `"true"`: true, `false`: false, `"false"`: false, `1`: false, `null`: false} {
 		c, err := signer.ReadClaims(token(`{"iss":"https://i","sub":"s","email":"a@b","email_verified":` + text + `}`))

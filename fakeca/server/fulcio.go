@@ -147,9 +147,13 @@ func (s *server) configuration(w http.ResponseWriter, r *http.Request) {
 		SubjectDomain         string `json:"subjectDomain"`
 		SkipEmailVerification bool   `json:"skipEmailVerification"`
 	}
+	var list []issuer
+	for _, url := range append([]string{s.a.Issuer()}, s.a.Issuers()...) {
+		list = append(list, issuer{URL: url, Audience: "sigstore", ChallengeClaim: "email", Type: "email"})
+	}
 	writeJSON(w, http.StatusOK, struct {
 		Issuers []issuer `json:"issuers"`
-	}{[]issuer{{URL: s.a.Issuer(), Audience: "sigstore", ChallengeClaim: "email", Type: "email"}}})
+	}{list})
 }
 
 // bearer returns the token that a request carries; "" if there is none.

@@ -217,3 +217,17 @@ func TestFulcioDescribesItself(t *testing.T) {
 	newClient(t, a).ask("GET", "/api/v2/configuration", nil).want(t, 200,
 		`{"issuers":[{"issuerUrl":"`+a.Issuer()+`","audience":"sigstore","challengeClaim":"email","spiffeTrustDomain":"","issuerType":"email","subjectDomain":"","skipEmailVerification":false}]}`)
 }
+
+func TestFulcioNamesTheOtherIssuersItKnows(t *testing.T) {
+	u := newUser(t)
+	a := newAuthority(t, fakeca.Config{Issuers: []fakeca.Issuer{{URL: "https://issuer.example", Key: &u.key.PublicKey}}})
+	var config struct {
+		Issuers []struct {
+			URL string `json:"issuerUrl"`
+		} `json:"issuers"`
+	}
+	newClient(t, a).ask("GET", "/api/v2/configuration", nil).decode(t, 200, &config)
+	if len(config.Issuers) != 2 || config.Issuers[0].URL != a.Issuer() || config.Issuers[1].URL != "https://issuer.example" {
+		t.Errorf("issuers %v, want its own and https://issuer.example", config.Issuers)
+	}
+}
