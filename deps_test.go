@@ -45,6 +45,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"signer/sigstore":      {[]string{"internal/cms", "internal/rekor", "internal/strictjson", "internal/tlog", "internal/transport", "internal/trust", "signer"}, []string{"net/http"}},
 	"signer/oidc":          {[]string{"internal/strictjson", "internal/transport", "signer"}, []string{"net", "net/http", "os", "os/exec"}},
 	"signer/oidc/oidctest": {nil, []string{"net/http"}},
+	"signer/pending":       {[]string{"internal/strictjson", "internal/tlog", "signer", "verifier"}, []string{"os", "syscall"}},
 	"docs":                 {nil, nil},
 	"cmd/conformance":      {nil, []string{"os", "os/exec"}},
 	"cmd/gitseal": {[]string{"docs", "fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/proofs", "internal/rekor", "internal/tlog",

@@ -2,7 +2,6 @@ package signer
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -76,7 +75,7 @@ func (s *Signer) signDigest(cred *Credential, digest [32]byte) ([]byte, error) {
 	if err := cred.check(s.cfg.Now()); err != nil {
 		return nil, &StepError{stepSign, err}
 	}
-	signature, err := ecdsa.SignASN1(s.cfg.Rand, cred.key, digest[:])
+	signature, err := cred.sign(s.cfg.Rand, digest)
 	if err != nil {
 		return nil, &StepError{stepSign, err}
 	}

@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"gitseal/verifier"
@@ -18,23 +20,75 @@ import (
 // authority may differ.
 const maxSkew = 5 * time.Second
 
+// ErrForgotten means that the key of a Credential was forgotten.
+var ErrForgotten = errors.New("the key was forgotten")
+
 // A Credential is a key with the certificate that binds it to an identity. It
 // signs any number of payloads while it is valid, from several goroutines at
 // once. The key never leaves it.
 type Credential struct {
 	NotAfter time.Time // until when it can sign, inclusive
 
-	key  *ecdsa.PrivateKey
-	leaf *x509.Certificate
-	who  *Claims
+	mu       sync.RWMutex      // guards key
+	key      *ecdsa.PrivateKey // nil: forgotten
+	leaf     *x509.Certificate
+	who      *Claims
+	identity verifier.Identity
 }
 
 // Certificate returns the certificate in DER.
 func (c *Credential) Certificate() []byte { return slices.Clone(c.leaf.Raw) }
 
+// NotBefore returns since when it can sign.
+func (c *Credential) NotBefore() time.Time { return c.leaf.NotBefore }
+
+// Identity returns whom the certificate names, which was verified when it was
+// issued.
+func (c *Credential) Identity() verifier.Identity { return c.identity }
+
+// Claims returns what the token said that the key was certified for.
+func (c *Credential) Claims() Claims {
+	who := *c.who
+	who.Audience = slices.Clone(who.Audience)
+	return who
+}
+
+// Forget ends the use of the key, and overwrites it: signatures that have
+// begun are finished, others are refused. What the Go runtime copied of it to
+// sign, on stacks and in a cache, is out of reach, and goes with the next
+// garbage collections.
+func (c *Credential) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.key == nil {
+		return
+	}
+	//lint:ignore SA1019 a key that is to be invalid afterwards is what this is for
+	clear(c.key.D.Bits())
+	c.key = nil
+}
+
+// sign returns the signature of a SHA-256 digest, in DER.
+func (c *Credential) sign(rand io.Reader, digest [32]byte) ([]byte, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.key == nil {
+		return nil, ErrForgotten
+	}
+	return ecdsa.SignASN1(rand, c.key, digest[:])
+}
+
 // Allowed returns whom the token spoke for that the key was certified for: it
 // allows the identities that its signatures may have, and no others.
 func (c *Credential) Allowed() verifier.Allowed { return c.who }
+
+// Config returns what the Signer signs with: one that differs in a little from
+// it shares its servers and their open connections.
+func (s *Signer) Config() Config {
+	cfg := s.cfg
+	cfg.Logs, cfg.Timestampers = slices.Clone(cfg.Logs), slices.Clone(cfg.Timestampers)
+	return cfg
+}
 
 // NewCredential makes a key and has it certified for whoever the token of the
 // token source speaks for. Every error is a *StepError.
@@ -52,6 +106,10 @@ func (s *Signer) NewCredential(ctx context.Context) (*Credential, error) {
 	who, err := ReadClaims(token)
 	if err == nil {
 		err = who.Check(s.cfg.Now(), s.cfg.Audience)
+	}
+	// Nor is one whose certificate must not become public.
+	if err == nil && s.cfg.Accept != nil {
+		err = s.cfg.Accept(who)
 	}
 	if err != nil {
 		return nil, &StepError{stepToken, err}
@@ -103,7 +161,11 @@ func (s *Signer) certify(ctx context.Context, key *ecdsa.PrivateKey, token strin
 	if err != nil {
 		return nil, err
 	}
-	return cred, who.checkSubject(certificate)
+	if err := who.checkSubject(certificate); err != nil {
+		return nil, err
+	}
+	cred.identity = certificate.Identity
+	return cred, nil
 }
 
 // within returns the time in the certificate's validity that is nearest to now,

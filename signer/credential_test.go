@@ -18,6 +18,7 @@ import (
 
 	"gitseal/fakeca"
 	"gitseal/signer"
+	"gitseal/verifier"
 )
 
 // atStep checks that err stopped signing at the step, and says text.
@@ -302,4 +303,51 @@ func FuzzToken(f *testing.F) {
 			t.Errorf("error %q is not one line", err)
 		}
 	})
+}
+
+// TestForgottenKeySignsNothing, and is not there any more.
+func TestForgottenKeySignsNothing(t *testing.T) {
+	a := newAuthority(t, fakeca.Config{})
+	s, err := signer.New(config(t, a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred, err := s.NewCredential(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cred.Identity(), (verifier.Identity{Issuer: a.Issuer(), Subject: alice}); got != want {
+		t.Errorf("Identity = %v, want %v", got, want)
+	}
+	claims := cred.Claims()
+	if claims.Email != alice || claims.Issuer != a.Issuer() || len(claims.Audience) != 1 {
+		t.Errorf("Claims = %+v", claims)
+	}
+	claims.Audience[0] = "changed"
+	if cred.Claims().Audience[0] == "changed" {
+		t.Error("who changes the claims changes the credential")
+	}
+	if life := cred.NotAfter.Sub(cred.NotBefore()); life != 10*time.Minute {
+		t.Errorf("valid for %v, want 10m", life)
+	}
+	if _, err := s.SignWith(t.Context(), cred, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred.Forget()
+	cred.Forget() // there is nothing left to do
+	_, err = s.SignWith(t.Context(), cred, []byte("x"))
+	atStep(t, "forgotten", err, "signing", "the key was forgotten")
+	if !errors.Is(err, signer.ErrForgotten) {
+		t.Errorf("error %v, want %v", err, signer.ErrForgotten)
+	}
+	if after, err := a.Checkpoint(); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("something was recorded: %v", err)
+	}
+	if cred.Identity().Subject != alice || len(cred.Certificate()) == 0 {
+		t.Error("the certificate was forgotten too")
+	}
 }

@@ -12,12 +12,12 @@ package signer
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"gitseal/internal/cms"
@@ -70,9 +70,19 @@ type Config struct {
 	Timestampers []Timestamper      // all must answer; nil: no time-stamp. A Rekor v2 log needs one
 	Verifier     *verifier.Verifier // what it does not accept is not emitted
 	Audience     string             // whom tokens must be for; "": the authority decides
-	Rand         io.Reader          // nil: crypto/rand
-	Now          func() time.Time   // nil: time.Now; for the signing time, which proves nothing, and to refuse what has expired
-	Progress     func(step string)  // called when a step begins, from the goroutine that signs; nil: nobody is told
+	Defer        Defer              // when a git signature goes without its log entry; "": never
+	Patience     time.Duration      // where Defer is not "", how long a server may take before it counts as out of reach, and then is not asked again; 0: 10 s
+
+	// Accept refuses, by its error, who may not sign, before an authority
+	// makes it public; nil: whoever the token speaks for may. Nothing has
+	// verified what a token says yet.
+	Accept func(*Claims) error
+
+	Rand     io.Reader         // nil: crypto/rand
+	Now      func() time.Time  // nil: time.Now; for the signing time, which proves nothing, and to refuse what has expired
+	Progress func(step string) // called when a step begins, from the goroutine that signs; nil: nobody is told
+
+	outage *outage // of the servers above; a Signer with the Config of another shares its
 }
 
 // The steps of signing, as Progress and StepError have them.
@@ -98,6 +108,12 @@ func New(cfg Config) (*Signer, error) {
 	if cfg.Tokens == nil || cfg.CA == nil || len(cfg.Logs) == 0 || cfg.Verifier == nil {
 		return nil, errors.New("making a signer: token source, certificate authority, log and verifier are required")
 	}
+	if !slices.Contains([]Defer{DeferNever, DeferUnreachable, DeferAlways}, cfg.Defer) {
+		return nil, fmt.Errorf("making a signer: %q is not when to defer the log entry", cfg.Defer)
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = defaultPatience
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
@@ -107,13 +123,17 @@ func New(cfg Config) (*Signer, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
 	}
+	if cfg.outage == nil {
+		cfg.outage = new(outage)
+	}
 	return &Signer{cfg}, nil
 }
 
 // A Signature is a finished signature.
 type Signature struct {
 	Armored []byte           // what git stores
-	Result  *verifier.Result // what the self-check found it to prove
+	Result  *verifier.Result // what the self-check found it to prove; without Log where Pending is set: it does not verify yet
+	Pending *Pending         // what a log has to record before it verifies; nil: one has
 }
 
 // A StepError says at which step signing stopped.
@@ -158,7 +178,7 @@ func (s *Signer) SignWith(ctx context.Context, cred *Credential, payload []byte)
 
 	// The log entry and the time-stamps are all over that signature.
 	signer := &sd.Signer
-	proof, err := s.prove(ctx, signer.Signature, func(ctx context.Context, log Log) ([]byte, error) {
+	proof, err := s.proveOrDefer(ctx, signer.Signature, func(ctx context.Context, log Log) ([]byte, error) {
 		return log.Add(ctx, digest, signer.Signature, cred.leaf.Raw)
 	})
 	if err != nil {
@@ -175,12 +195,16 @@ func (s *Signer) SignWith(ctx context.Context, cred *Credential, payload []byte)
 	if err != nil {
 		return nil, &StepError{stepCheck, err}
 	}
-	armored := cms.Armor(der)
-	result, err := s.cfg.Verifier.Verify(payload, armored, cred.who)
+	sig := &Signature{Armored: cms.Armor(der)}
+	if len(proof.entries) == 0 {
+		err = s.checkPending(sig, cred, sd, proof.tokens, payload)
+	} else {
+		sig.Result, err = s.cfg.Verifier.Verify(payload, sig.Armored, cred.who)
+	}
 	if err != nil {
 		return nil, &StepError{stepCheck, err}
 	}
-	return &Signature{armored, result}, nil
+	return sig, nil
 }
 
 // oneLog refuses to make git signatures with several logs: their attribute
@@ -206,6 +230,6 @@ func (s *Signer) signCMS(cred *Credential, payload []byte) (*cms.SignedData, [32
 		return nil, digest, err
 	}
 	digest = sha256.Sum256(signed)
-	sd.Signer.Signature, err = ecdsa.SignASN1(s.cfg.Rand, cred.key, digest[:])
+	sd.Signer.Signature, err = cred.sign(s.cfg.Rand, digest)
 	return sd, digest, err
 }

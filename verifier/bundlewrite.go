@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"gitseal/internal/cms"
 	"gitseal/internal/tlog"
@@ -94,7 +90,7 @@ func (b *Bundle) marshal() ([]byte, error) {
 		material.Entries = append(material.Entries, text)
 	}
 	for _, token := range b.Stamps {
-		response, err := timeStampResponse(token)
+		response, err := cms.MarshalTimeStampResponse(token)
 		if err != nil {
 			return nil, err
 		}
@@ -132,35 +128,24 @@ func bundleHash(hash crypto.Hash) (string, error) {
 	return "", fmt.Errorf("digest by %v", hash)
 }
 
-// timeStampResponse returns the TimeStampResp in which a token was granted (RFC
-// 3161, section 2.4.2).
-func timeStampResponse(token []byte) ([]byte, error) {
-	const granted = 0
-	if len(token) == 0 {
-		return nil, errors.New("empty time-stamp")
-	}
-	b := cryptobyte.NewBuilder(make([]byte, 0, len(token)+16))
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1Int64(granted) })
-		b.AddBytes(token)
-	})
-	return b.Bytes()
-}
-
 // Bundle verifies a git signature as Verify does and returns it as a bundle,
 // for tools that know no git. A bundle signs an artifact; here that is the
 // signed attributes of the CMS message in DER, which hold the digest of the
 // payload: artifact. That the payload has this digest is not for the bundle's
 // verifier to see.
 //
-// Only what is embedded goes into a bundle, and it has to have an inclusion
+// The entry is the one that is embedded or, where none is, that of the first of
+// the proofs that verifies, as for VerifyDetached. It has to have an inclusion
 // proof.
-func (v *Verifier) Bundle(payload, signature []byte, allowed Allowed) (b *Bundle, artifact []byte, err error) {
+func (v *Verifier) Bundle(payload, signature []byte, allowed Allowed, proofs ...Proof) (b *Bundle, artifact []byte, err error) {
 	s, verr := v.open(payload, signature, allowed)
 	if verr != nil {
 		return nil, nil, verr
 	}
-	result, err := v.judge(&s.signature, allowed)
+	if len(s.entries) > 0 {
+		proofs = nil // what is embedded decides alone
+	}
+	proven, result, err := v.first(append(v.proofs(s, proofs), &s.signature), allowed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +159,7 @@ func (v *Verifier) Bundle(payload, signature []byte, allowed Allowed) (b *Bundle
 		if r.trusted.Digest() != result.TrustedRoot {
 			continue
 		}
-		entry := *s.entries[0]
+		entry := *proven.entries[0]
 		if entry.CanonicalizedBody, _, err = s.body(findLogByID(r.trusted.TLogs, entry.LogID), &entry); err != nil {
 			return nil, nil, fmt.Errorf("rebuilding the log entry: %w", err)
 		}
@@ -182,15 +167,16 @@ func (v *Verifier) Bundle(payload, signature []byte, allowed Allowed) (b *Bundle
 		if result.Log.Generation == 2 {
 			entry.KindVersion, entry.Promise = "0.0.2", nil // gitsign writes others
 		}
+		if len(proven.lateEntry(result.Times)) < len(result.Times) {
+			// A bundle cannot say that the entry came late. Without the
+			// promise it tells no time, and the time-stamp does.
+			entry.Promise, entry.IntegratedTime = nil, 0
+		}
 		b.Entries = [][]byte{entry.Marshal()}
 		break
 	}
-	for _, attr := range s.cms.Signer.UnsignedAttributes {
-		if attr.Type == cms.OIDTimeStampToken {
-			for _, token := range attr.Values {
-				b.Stamps = append(b.Stamps, bytes.Clone(token))
-			}
-		}
+	for _, token := range proven.stamps {
+		b.Stamps = append(b.Stamps, bytes.Clone(token))
 	}
 	return b, bytes.Clone(s.signed), nil
 }

@@ -15,13 +15,18 @@ import (
 	"gitseal/internal/trust"
 )
 
-// Detached is log entries that do not travel in the signature. gitsign's
-// "online" mode embeds nothing: it has the key of the certificate sign the
-// object id a second time, as the ASCII of its hexadecimal digits, and enters
-// that signature in the log, where it can be found by asking.
+// Detached is log entries that do not travel in the signature: proofs of the
+// signature itself, and those of gitsign's "online" mode. That embeds nothing
+// either; it has the key of the certificate sign the object id a second time, as
+// the ASCII of its hexadecimal digits, and enters that signature in the log,
+// where it can be found by asking.
 type Detached struct {
+	// Proofs are of the signature itself, from whomever. Those that cannot be
+	// read, or are of another signature, do not count.
+	Proofs []Proof
+
 	// Object is the id of the signed object, 40 or 64 lower-case hexadecimal
-	// digits. The verifier knows nothing of git and cannot compute it: the
+	// digits, for Entries. The verifier knows nothing of git and cannot compute it: the
 	// caller has to have computed it from the bytes that Verify's payload and
 	// signature were taken from, never to have it from whoever gave them. In
 	// a SHA-256 repository gitsign signs the SHA-1 id that the object would
@@ -36,22 +41,25 @@ type Detached struct {
 }
 
 // VerifyDetached verifies a signature as Verify does, and where nothing is
-// embedded in it, not even an entry that proves nothing, by an entry of d. What
-// is embedded decides alone.
+// embedded in it, not even an entry that proves nothing, by an entry of d: first
+// by those of Proofs, then by Entries. What is embedded decides alone.
 //
-// Such a signature proves in two steps what one with an embedded entry proves
+// What a proof has takes the place of what could have been embedded, with the
+// same checks but one: see lateEntry.
+//
+// An entry of the object id proves in two steps what one of the signature proves
 // in one. The CMS signature binds the payload, and the entry binds the object
 // id, to one key and its certificate; the caller vouches that the id is that
 // of the payload with this signature. So whoever held the key signed this very
 // object not later than the time that the log or a time-stamp proves, when the
 // certificate was valid.
 //
-// Several entries may be of the same object and certificate: who signs twice
-// makes two ECDSA signatures. Each is sound by itself, so that one is enough,
-// and entries that somebody adds to a log's answer cannot turn a good
-// signature into a bad one. They are judged by their index in the log; when
-// none verifies, the error is that of the one that came furthest. When none is
-// left to judge, the class is NotLogged.
+// Several entries may be of the same signature, or of the same object and
+// certificate: who signs twice makes two ECDSA signatures. Each is sound by
+// itself, so that one is enough, and entries that somebody adds cannot turn a
+// good signature into a bad one. They are judged by their index in the log;
+// when none verifies, the error is that of the one that came furthest. When
+// none is left to judge, the class is NotLogged.
 func (v *Verifier) VerifyDetached(payload, signature []byte, d Detached, allowed Allowed) (*Result, error) {
 	s, verr := v.open(payload, signature, allowed)
 	if verr != nil {
@@ -60,36 +68,69 @@ func (v *Verifier) VerifyDetached(payload, signature []byte, d Detached, allowed
 	if len(s.entries) > 0 {
 		return v.judge(&s.signature, allowed)
 	}
-	if !validObjectID(d.Object) {
-		return nil, s.fail(CheckLogEntry, NotLogged, fmt.Errorf("%q is no object id, so no log entry can be its", d.Object))
-	}
 
-	record := &detachedRecord{digest: sha256.Sum256([]byte(d.Object)), leaf: s.leaf}
-	var furthest error
-	found := record.of(d.Entries)
-	for _, e := range found {
-		try := s.signature
-		try.record, try.entries = record, []*tlog.Entry{e}
-		try.passed, try.notes = slices.Clone(s.passed), append(slices.Clone(s.notes), "log entry from outside the signature")
-		result, err := v.judge(&try, allowed)
-		if err == nil {
-			return result, nil
-		}
-		if furthest == nil || reach(err) > reach(furthest) {
-			furthest = err
-		}
-	}
-	if len(found) > 0 {
-		return nil, furthest
+	if tries := slices.Concat(v.proofs(s, d.Proofs), s.detached(d)); len(tries) > 0 {
+		_, result, err := v.first(tries, allowed)
+		return result, err
 	}
 
 	// No log is known to have seen it. What else is wrong is said first.
 	_, err := v.judge(&s.signature, allowed)
 	if errors.As(err, &verr) && verr.Class == NotLogged {
-		verr.Err = fmt.Errorf("%w, and none of %d log entries from outside is of object %s by this certificate",
-			verr.Err, len(d.Entries), d.Object)
+		verr.Err = d.notLogged(verr.Err)
 	}
 	return nil, err
+}
+
+// first returns the first of several ways to prove a signature that verifies, at
+// least one; else the error of the one that came furthest.
+func (v *Verifier) first(tries []*signature, allowed Allowed) (proven *signature, result *Result, err error) {
+	for _, try := range tries {
+		result, tryErr := v.judge(try, allowed)
+		if tryErr == nil {
+			return try, result, nil
+		}
+		if err == nil || reach(tryErr) > reach(err) {
+			err = tryErr
+		}
+	}
+	return nil, nil, err
+}
+
+// notLogged returns err with what was looked at in vain.
+func (d *Detached) notLogged(err error) error {
+	if n := len(d.Proofs); n > 0 {
+		err = fmt.Errorf("%w, and none of %d proofs from outside is of it", err, n)
+	}
+	switch {
+	case validObjectID(d.Object):
+		return fmt.Errorf("%w, and none of %d log entries from outside is of object %s by this certificate", err, len(d.Entries), d.Object)
+	case d.Object != "" || len(d.Proofs) == 0:
+		return fmt.Errorf("%w, and %q is no object id, so no log entry can be its", err, d.Object)
+	}
+	return err
+}
+
+// outside returns s with a log entry from outside.
+func (s *signature) outside(record record, e *tlog.Entry) *signature {
+	try := *s
+	try.record, try.entries = record, []*tlog.Entry{e}
+	try.passed, try.notes = slices.Clone(s.passed), append(slices.Clone(s.notes), "log entry from outside the signature")
+	return &try
+}
+
+// detached returns s with each of the entries that are of the object by its
+// certificate.
+func (s *message) detached(d Detached) []*signature {
+	if !validObjectID(d.Object) {
+		return nil
+	}
+	record := &detachedRecord{digest: sha256.Sum256([]byte(d.Object)), leaf: s.leaf}
+	var tries []*signature
+	for _, e := range record.of(d.Entries) {
+		tries = append(tries, s.outside(record, e))
+	}
+	return tries
 }
 
 // reach returns how many checks passed before the one that failed.

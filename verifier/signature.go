@@ -23,6 +23,8 @@ type signature struct {
 	signingTime time.Time
 	entries     []*tlog.Entry // all must hold; none: nothing proves that it is logged
 	tokens      []*cms.Token  // all must hold
+	stamps      [][]byte      // what readStamps read them from
+	late        bool          // the entries are of a proof, and may have come late: see lateEntry
 	statement   *Statement    // nil: none
 	passed      []Check
 	notes       []string

@@ -203,7 +203,7 @@ func (r *root) verify(s *signature) (*Result, *VerifyError) {
 	// each of those times, public, of one identity. A key that the caller
 	// trusts needs none.
 	if s.leaf != nil {
-		if verr := r.checkCertificate(s, result, times); verr != nil {
+		if verr := r.checkCertificate(s, result, s.lateEntry(times)); verr != nil {
 			return nil, verr
 		}
 	}
@@ -223,7 +223,7 @@ func (r *root) verify(s *signature) (*Result, *VerifyError) {
 	}
 	result.Times = times
 	if len(times) > 0 {
-		result.Time = slices.MinFunc(times, func(a, b ProvenTime) int { return a.Time.Compare(b.Time) }).Time
+		result.Time = earliest(times)
 	}
 	return result, nil
 }

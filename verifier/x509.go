@@ -149,21 +149,21 @@ func (s *message) readProof() *VerifyError {
 	return nil
 }
 
-// readStamps reads time-stamp tokens. To repeat one is to make one look like
-// two.
+// readStamps reads time-stamp tokens, beside those that were read already. To
+// repeat one is to make one look like two.
 func (s *signature) readStamps(values [][]byte) error {
-	if len(values) > maxStamps {
-		return fmt.Errorf("%d of them, more than the limit of %d", len(values), maxStamps)
+	if n := len(s.stamps) + len(values); n > maxStamps {
+		return fmt.Errorf("%d of them, more than the limit of %d", n, maxStamps)
 	}
-	for i, der := range values {
-		if slices.ContainsFunc(values[:i], func(other []byte) bool { return bytes.Equal(other, der) }) {
+	for _, der := range values {
+		if slices.ContainsFunc(s.stamps, func(other []byte) bool { return bytes.Equal(other, der) }) {
 			return errors.New("it occurs twice")
 		}
 		token, err := cms.ParseToken(der)
 		if err != nil {
 			return err
 		}
-		s.tokens = append(s.tokens, token)
+		s.stamps, s.tokens = append(s.stamps, der), append(s.tokens, token)
 	}
 	return nil
 }

@@ -113,6 +113,25 @@ func ParseTimeStampResponse(der []byte) (token []byte, err error) {
 	return element, nil
 }
 
+// MarshalTimeStampResponse returns the TimeStampResp in which a token was
+// granted, as ParseTimeStampResponse reads it.
+func MarshalTimeStampResponse(token []byte) ([]byte, error) {
+	const granted = 0
+	if len(token) == 0 {
+		return nil, errors.New("writing time-stamp response: no token")
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, len(token)+16))
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1Int64(granted) })
+		b.AddBytes(token)
+	})
+	der, err := b.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("writing time-stamp response: %w", err)
+	}
+	return der, nil
+}
+
 // parseStatus reads
 //
 //	PKIStatusInfo ::= SEQUENCE {
