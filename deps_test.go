@@ -46,6 +46,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"signer/oidc":          {[]string{"internal/strictjson", "internal/transport", "signer"}, []string{"net", "net/http", "os", "os/exec"}},
 	"signer/oidc/oidctest": {nil, []string{"net/http"}},
 	"signer/pending":       {[]string{"internal/strictjson", "internal/tlog", "signer", "verifier"}, []string{"os", "syscall"}},
+	"internal/proofs":      {[]string{"gitutil", "internal/cms", "internal/strictjson", "internal/tlog", "verifier"}, []string{"os", "os/exec"}},
 	"docs":                 {nil, nil},
 	"cmd/conformance":      {nil, []string{"os", "os/exec"}},
 	"cmd/gitseal": {[]string{"docs", "fakeca", "fakeca/server", "gitutil", "internal/cms", "internal/entries", "internal/proofs", "internal/rekor", "internal/tlog",

@@ -14,6 +14,7 @@ import (
 type catFile struct {
 	config Config
 	format Format
+	sizes  bool // it is asked for types and sizes alone; objects come without Data
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -54,7 +55,11 @@ func (c *catFile) object(ctx context.Context, oid string) (Object, error) {
 // start starts git, which is to outlive the context that it is started under.
 func (c *catFile) start(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	git, ask, answers, err := c.config.converse(running, "cat-file", "--batch")
+	batch := "--batch"
+	if c.sizes {
+		batch = "--batch-check"
+	}
+	git, ask, answers, err := c.config.converse(running, "cat-file", batch)
 	if err != nil {
 		stop()
 		return err
@@ -68,11 +73,24 @@ func (c *catFile) exchange(oid string) (Object, error) {
 	if _, err := io.WriteString(c.ask, oid+"\n"); err != nil {
 		return Object{}, fmt.Errorf("asking git cat-file: %w", err)
 	}
-	o, err := readObject(c.answers, c.format)
+	read := readObject
+	if c.sizes {
+		read = readSize
+	}
+	o, err := read(c.answers, c.format)
 	if err == nil && o.OID != oid {
 		err = fmt.Errorf("git cat-file answered for %s, not %s", o.OID, oid)
 	}
 	return o, err
+}
+
+// readSize reads one answer of git cat-file --batch-check.
+func readSize(r *bufio.Reader, f Format) (Object, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return Object{}, fmt.Errorf("reading answer of git cat-file: %w", noEOF(err))
+	}
+	return parseAnswer(string(line[:len(line)-1]), f)
 }
 
 // close ends git after its last answer.

@@ -39,10 +39,35 @@ func (r *Repo) Refs(ctx context.Context) ([]Ref, error) {
 	return refs, nil
 }
 
-// listRefs returns the references without types. It does not let git look at
-// the objects, because git gives up at the first one that is missing.
-func (r *Repo) listRefs(ctx context.Context) ([]Ref, error) {
-	out, stderr, err := r.config.run(ctx, nil, "for-each-ref", "--format=%(objectname) %(refname)")
+// RefsBelow returns the references whose names are one of those, or are below
+// one of them where it ends in a slash, sorted by name and without types.
+func (r *Repo) RefsBelow(ctx context.Context, names ...string) ([]Ref, error) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, "refs/") || strings.ContainsAny(name, "*?[\\") {
+			return nil, fmt.Errorf("reading refs: %q is no name of refs", name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	refs, err := r.listRefs(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("reading refs: %w", err)
+	}
+	// Git takes a name without a slash for those below it, too, and tells of
+	// every ref that is broken.
+	return slices.DeleteFunc(refs, func(ref Ref) bool {
+		return !slices.ContainsFunc(names, func(name string) bool {
+			return ref.Name == name || strings.HasSuffix(name, "/") && strings.HasPrefix(ref.Name, name)
+		})
+	}), nil
+}
+
+// listRefs returns the references without types, all or those that patterns of
+// git for-each-ref take. It does not let git look at the objects, because git
+// gives up at the first one that is missing.
+func (r *Repo) listRefs(ctx context.Context, patterns ...string) ([]Ref, error) {
+	out, stderr, err := r.config.run(ctx, nil, append([]string{"for-each-ref", "--format=%(objectname) %(refname)"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}

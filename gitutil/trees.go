@@ -3,31 +3,35 @@ package gitutil
 import (
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
-	"strings"
 	"sync"
 )
 
 // Trees reads trees and files of a repository, each verified against its id.
-// It runs one git process, from when it is first needed until Close, and keeps
-// the trees read last in bounded memory. Its methods may be called from
+// It runs one git process, from when it is first needed until Close, another one
+// for Blob, and keeps the trees read last in bounded memory. Its methods may be called from
 // several goroutines at once.
 type Trees struct {
 	format Format
 	read   func(ctx context.Context, oid string) (Object, error) // not verified
 	files  *catFile
+	sizes  *catFile
 	cache  treeCache
 }
 
 // Trees returns a reader of the repository's trees. The caller closes it.
 func (r *Repo) Trees() *Trees {
 	files := &catFile{config: r.config, format: r.format}
-	return &Trees{format: r.format, read: files.object, files: files, cache: treeCache{limit: treeCacheSize}}
+	return &Trees{
+		format: r.format, read: files.object, files: files, cache: treeCache{limit: treeCacheSize},
+		sizes: &catFile{config: r.config, format: r.format, sizes: true},
+	}
 }
 
-// Close ends the git process. What is read afterwards is an error.
+// Close ends the git processes. What is read afterwards is an error.
 func (t *Trees) Close() error {
-	if err := t.files.close(); err != nil {
+	if err := errors.Join(t.files.close(), t.sizes.close()); err != nil {
 		return fmt.Errorf("closing reader of trees: %w", err)
 	}
 	return nil
@@ -55,30 +59,9 @@ func (t *Trees) File(ctx context.Context, tree, path string) (oid string, data [
 }
 
 func (t *Trees) file(ctx context.Context, tree, path string) (oid string, data []byte, err error) {
-	h, err := t.format.parseOID(tree)
+	at, err := t.entry(ctx, tree, path)
 	if err != nil {
 		return "", nil, err
-	}
-	if err := checkPath(path); err != nil {
-		return "", nil, err
-	}
-	at := version{modeTree, h}
-	for name := range strings.SplitSeq(path, "/") {
-		if at.mode != modeTree {
-			return "", nil, &NoPathError{tree, path}
-		}
-		entries, err := t.tree(ctx, at.hash)
-		if err != nil {
-			return "", nil, err
-		}
-		next, ok := find(entries, entry{name: name})
-		if !ok {
-			next, ok = find(entries, entry{name: name, version: version{mode: modeTree}})
-		}
-		if !ok {
-			return "", nil, &NoPathError{tree, path}
-		}
-		at = next.version
 	}
 	if at.mode != modeFile && at.mode != modeExecutable {
 		return "", nil, fmt.Errorf("%q of tree %s is not a file", path, tree)
@@ -105,11 +88,11 @@ func (t *Trees) tree(ctx context.Context, h hash) ([]entry, error) {
 		return nil, err
 	}
 	if o.Size > maxTreeSize {
-		return nil, fmt.Errorf("tree %s: %d bytes are more than the %d that are read", o.OID, o.Size, maxTreeSize)
+		return nil, &ContentError{o.OID, fmt.Errorf("a tree of %d bytes, more than the %d that are read", o.Size, maxTreeSize)}
 	}
 	entries, err := parseTree(o.Data, t.format)
 	if err != nil {
-		return nil, fmt.Errorf("tree %s: %w", o.OID, err)
+		return nil, &ContentError{o.OID, fmt.Errorf("malformed tree: %w", err)}
 	}
 	t.cache.add(h, entries, len(o.Data)+cap(entries)*entrySize)
 	return entries, nil
@@ -136,7 +119,7 @@ func (t *Trees) object(ctx context.Context, h hash, typ string) (Object, error) 
 		err = o.Verify(t.format)
 	}
 	if err == nil && o.Type != typ {
-		err = fmt.Errorf("object %s: is a %s, not a %s", o.OID, o.Type, typ)
+		err = &ContentError{o.OID, fmt.Errorf("is a %s, not a %s", o.Type, typ)}
 	}
 	if err != nil {
 		return Object{}, err

@@ -91,7 +91,10 @@ type Config struct {
 	// against another.
 	Checkpoints *Checkpoints
 
-	// Entries finds log entries of signatures that nothing is embedded in. What
+	// Proofs finds what the repository keeps of signatures that nothing is
+	// embedded in. Nil: it keeps nothing.
+	Proofs Proofs
+	// Entries finds log entries of signatures that are not proven by either. What
 	// it asks is its own affair. Nil leaves them not-logged.
 	Entries Entries
 

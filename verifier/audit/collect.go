@@ -52,7 +52,7 @@ func newCollector(cfg Config, s *scope, started time.Time) *collector {
 	c := &collector{
 		cfg:         cfg,
 		scope:       s,
-		judge:       &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Keys: cfg.Keys, Allowed: Anyone{}, Entries: cfg.Entries},
+		judge:       &Judge{Format: cfg.Repo.ObjectFormat(), Verifier: cfg.Verifier, Keys: cfg.Keys, Allowed: Anyone{}, Proofs: cfg.Proofs, Entries: cfg.Entries},
 		started:     started,
 		totals:      report.Totals{Classes: make(map[verifier.Class]int)},
 		omissions:   slices.Clone(s.omissions),
@@ -68,7 +68,7 @@ func newCollector(cfg Config, s *scope, started time.Time) *collector {
 		tagVouchers: make(map[string][]string),
 	}
 	if cfg.Cache != nil {
-		c.memory = &memory{cache: cfg.Cache, now: started, entries: cfg.Entries != nil}
+		c.memory = &memory{cache: cfg.Cache, now: started, proofs: cfg.Proofs, entries: cfg.Entries != nil}
 	}
 	c.addLines()
 	if cfg.Policy != nil {

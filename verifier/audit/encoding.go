@@ -25,7 +25,7 @@ const (
 
 // An encoder writes facts:
 //
-//	flags lapses class message signer time source certificate lacks log about mergetags
+//	flags lapses [proven] class message signer time source certificate lacks log about mergetags
 //
 // Numbers are varints, strings that repeat are numbers of the cache's own.
 type encoder struct {
@@ -85,6 +85,12 @@ func (e *encoder) facts(f *facts) {
 	set(factLacks, f.lacks != "")
 	e.data = append(e.data, flags)
 	e.time(f.lapses)
+	if f.open {
+		e.uint(uint64(len(f.proven)))
+		for i := range f.proven {
+			e.data = append(append(e.data, f.proven[i].key[:]...), f.proven[i].version[:]...)
+		}
+	}
 	e.shared(string(f.class))
 	e.string(f.message)
 	if f.signed {
@@ -212,14 +218,31 @@ func (d *decoder) time() time.Time {
 	return time.Unix(n-1, int64(nanos)).UTC()
 }
 
-func (d *decoder) facts(f *facts) {
+// head reads what facts begin with: all that says whether they still hold.
+func (d *decoder) head() (flags byte, lapses time.Time, all []proven) {
 	head := d.bytes(1)
+	if d.bad {
+		return 0, lapses, nil
+	}
+	flags, lapses = head[0], d.time()
+	if flags&factOpen == 0 {
+		return flags, lapses, nil
+	}
+	n := d.uint()
+	d.bad = d.bad || n > uint64(len(d.data)/64)
+	for ; n > 0 && !d.bad; n-- {
+		all = append(all, proven{d.hash(), d.hash()})
+	}
+	return flags, lapses, all
+}
+
+func (d *decoder) facts(f *facts) {
+	var flags byte
+	flags, f.lapses, f.proven = d.head()
 	if d.bad {
 		return
 	}
-	flags := head[0]
 	f.open, f.signed = flags&factOpen != 0, flags&factSigned != 0
-	f.lapses = d.time()
 	f.class = verifier.Class(d.shared())
 	d.bad = d.bad || !slices.Contains(classes, f.class)
 	f.message = d.string()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gitseal/gitutil"
 	"gitseal/verifier"
@@ -23,16 +24,37 @@ type Entries interface {
 	String() string
 }
 
+// Proofs finds proofs of signatures that were had after the signatures were made,
+// where the repository keeps them. It is asked by several goroutines at once.
+type Proofs interface {
+	// Find returns the proofs that are said to be of a signature, by its key,
+	// which verifier.ProofKey returns. An error says that it could not be told
+	// whether there are more.
+	Find(ctx context.Context, key [32]byte) ([]verifier.Proof, error)
+
+	// Version is the same as long as Find returns the same for a key, and zero
+	// if that is nothing. An error is that of Find.
+	Version(ctx context.Context, key [32]byte) ([32]byte, error)
+}
+
 // maxLookups bounds the objects whose entries are looked for at the same time.
 // They wait for servers, not for a processor.
 const maxLookups = 16
 
-// A lookup is a signature that nothing was embedded in, and the id that a log
-// entry has to be of.
+// A lookup is a signature that nothing was embedded in.
 type lookup struct {
 	split  gitutil.Split
-	object string
+	object string // the id that an entry has to be of; "": none can be
 }
+
+// A proven is what was there to prove a signature when it was judged, by the
+// signature's key: none, if the version is zero.
+type proven struct {
+	key, version [32]byte
+}
+
+// looks reports whether there is anywhere to look for what is not embedded.
+func (j *Judge) looks() bool { return j.Entries != nil || j.Proofs != nil }
 
 // wants reports whether an entry of the object or of a mergetag in it has to
 // be looked for before the verdict stands.
@@ -53,28 +75,84 @@ func (j *Judge) lookUp(ctx context.Context, v *Verdict) {
 	}
 }
 
+// lookUpOne looks in the repository first, which asks nobody, and elsewhere for
+// what is not proven then. What does not prove a signature proves nothing
+// against it: somebody may have put it there.
 func (j *Judge) lookUpOne(ctx context.Context, v *Verdict) {
 	l := v.lookup
 	if l == nil {
 		return
 	}
-	v.lookup, v.asked = nil, true
-	found, err := j.Entries.Find(ctx, v.Failure.Unverified.Certificate.DER, l.object)
-	if len(found) > 0 {
-		j.slot(func() {
-			v.set(j.Verifier.VerifyDetached(l.split.Payload, l.split.Signature, verifier.Detached{Object: l.object, Entries: found}, j.Allowed))
-		})
+	v.lookup = nil
+	certificate := v.Failure.Unverified.Certificate.DER
+	var outside verifier.Detached
+	judge := func() {
+		j.slot(func() { v.set(j.Verifier.VerifyDetached(l.split.Payload, l.split.Signature, outside, j.Allowed)) })
+	}
+	if j.Proofs != nil {
+		var err error
+		if outside.Proofs, v.proven, err = j.findProofs(ctx, l.split.Signature); err != nil {
+			v.unasked = err
+		}
+		if len(outside.Proofs) > 0 {
+			judge()
+		}
+		if v.Result != nil {
+			v.unasked = nil
+			v.Result.Notes = append(slices.DeleteFunc(v.Result.Notes, func(note string) bool { return note == outsideNote }), ProofsNote)
+			return
+		}
+	}
+	where := ""
+	if j.Entries != nil && l.object != "" {
+		v.asked = true
+		found, err := j.Entries.Find(ctx, certificate, l.object)
+		if len(found) > 0 {
+			outside.Object, outside.Entries = l.object, found
+			judge()
+		}
+		where = "; none was found in " + j.Entries.String()
+		if err != nil {
+			v.unasked = errors.Join(v.unasked, err)
+		}
 	}
 	if v.Class != verifier.NotLogged {
+		v.unasked = nil
 		return
 	}
 	// What is not found is not disproved.
-	message := v.Message + "; none was found in " + j.Entries.String()
-	if err != nil {
-		v.unasked = err
-		message = fmt.Sprintf("%s; whether a log has one could not be told: %v", v.Message, err)
+	message := v.Message + where
+	if v.unasked != nil {
+		message = fmt.Sprintf("%s; whether a log has one could not be told: %v", v.Message, v.unasked)
 	}
 	v.Message = clip(message)
+}
+
+// ProofsNote is the note of results that rest on a proof that the repository
+// keeps.
+const ProofsNote = "log entry from refs/gitseal/proofs"
+
+// outsideNote is the verifier's for whatever is not embedded.
+const outsideNote = "log entry from outside the signature"
+
+// findProofs returns the proofs that the repository has of a signature, and how
+// to see whether they are still those.
+func (j *Judge) findProofs(ctx context.Context, signature []byte) ([]verifier.Proof, *proven, error) {
+	p := new(proven)
+	var err error
+	if p.key, err = verifier.ProofKey(signature); err != nil {
+		return nil, nil, err
+	}
+	if p.version, err = j.Proofs.Version(ctx, p.key); err != nil {
+		// Some may be there all the same.
+		found, _ := j.Proofs.Find(ctx, p.key) // with the same error
+		return found, nil, err
+	}
+	if p.version == [32]byte{} {
+		return nil, p, nil
+	}
+	found, err := j.Proofs.Find(ctx, p.key)
+	return found, p, err
 }
 
 // slot runs f while no more goroutines judge than are allowed.

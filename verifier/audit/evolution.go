@@ -71,7 +71,7 @@ func (c *collector) checkPolicyHistory(ctx context.Context, from string) error {
 	if c.policySeen && len(c.scope.excluded) == 0 && !c.cfg.FirstParent {
 		return nil
 	}
-	walk := c.history([]string{from})
+	walk := c.history(ctx, []string{from})
 	walk.FirstParent = false
 	named := map[string]bool{from: true}
 	for o, err := range c.cfg.Repo.Walk(ctx, walk) {

@@ -39,6 +39,7 @@ type facts struct {
 	// open is set if entries from outside the signatures, of the object or of
 	// a mergetag, could decide, and asked if they were looked for.
 	open, asked bool
+	proven      []proven // what was there to prove the object and its mergetags; only of the object's facts
 
 	mergetags []mergetagFacts
 	unasked   []error // why logs could not be asked; only of new facts
@@ -52,7 +53,11 @@ type mergetagFacts struct {
 
 // factsOf returns the facts of a verdict.
 func factsOf(v *Verdict) *facts {
-	f := &facts{about: v.about, class: v.Class, message: v.Message, open: v.asked || v.Class == verifier.NotLogged, asked: v.asked}
+	f := &facts{about: v.about, class: v.Class, message: v.Message, asked: v.asked,
+		open: v.asked || v.proven != nil || v.Class == verifier.NotLogged}
+	if v.proven != nil {
+		f.proven = append(f.proven, *v.proven)
+	}
 	if signer := v.Signer(); signer != nil {
 		f.signed, f.signer = true, *signer
 		f.time, f.source = v.Time()
@@ -78,6 +83,7 @@ func factsOf(v *Verdict) *facts {
 		m := mergetagFacts{v.mergetags[i].oid, *factsOf(&v.mergetags[i].Verdict)}
 		f.open, f.asked = f.open || m.open, f.asked || m.asked
 		f.unasked = append(f.unasked, m.unasked...)
+		f.proven, m.proven = append(f.proven, m.proven...), nil
 		if !m.lapses.IsZero() && (f.lapses.IsZero() || m.lapses.Before(f.lapses)) {
 			f.lapses = m.lapses
 		}

@@ -138,7 +138,7 @@ func TestFactsAreRecalledAsTheyWere(t *testing.T) {
 			}
 			lapsed := !want.lapses.IsZero() && m.now.Unix() >= want.lapses.Unix()
 			for _, m.entries = range []bool{false, true} {
-				if knows := m.knows(oid); knows != (!lapsed && !(want.open && m.entries)) {
+				if knows := m.knows(t.Context(), oid); knows != (!lapsed && !(want.open && m.entries)) {
 					t.Fatalf("%d: knows is %v of facts that lapse at %s, open %v", i, knows, want.lapses, want.open)
 				}
 			}

@@ -22,7 +22,8 @@ type Judge struct {
 	Verifier *verifier.Verifier
 	Keys     Keys    // for signatures that are not keyless
 	Allowed  Allowed // who may have signed
-	Entries  Entries // of signatures that nothing is embedded in; nil: there are none
+	Proofs   Proofs  // of signatures that nothing is embedded in; nil: there are none
+	Entries  Entries // of those that are not proven then; nil: there are none
 
 	slots chan struct{} // one for each goroutine that may judge at a time; nil: any number
 }
@@ -93,7 +94,8 @@ type Verdict struct {
 	about
 	mergetags []mergetag
 	lookup    *lookup // what is to be looked for before this stands; nil: nothing
-	unasked   error   // why a log could not be asked for an entry; else nil
+	unasked   error   // why it could not be told whether there is an entry; else nil
+	proven    *proven // nil: no proofs were looked for
 	asked     bool    // entries from outside the signature were looked for
 }
 
@@ -244,9 +246,13 @@ func (j *Judge) keyless(oid string, s gitutil.Split) Verdict {
 	}
 	var v Verdict
 	v.set(j.Verifier.Verify(s.Payload, s.Signature, j.Allowed))
-	if v.Class == verifier.NotLogged && j.Entries != nil {
-		// What gitsign would have had no id for has no entry either.
-		if object, err := entryObject(j.Format, oid, s); err == nil {
+	if v.Class == verifier.NotLogged && j.looks() {
+		// What gitsign would have had no id for has no entry of its kind.
+		object, err := entryObject(j.Format, oid, s)
+		if err != nil {
+			object = ""
+		}
+		if object != "" || j.Proofs != nil {
 			v.lookup = &lookup{s, object}
 		}
 	}

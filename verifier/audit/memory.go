@@ -1,8 +1,8 @@
 package audit
 
 import (
+	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"gitseal/verifier/audit/cache"
@@ -12,7 +12,7 @@ import (
 // verifierVersion changes when the same bytes may get other facts from this
 // version of gitseal than from the one before, or the facts are kept in
 // another form. It is a part of what the cache is keyed by.
-const verifierVersion = "2"
+const verifierVersion = "3"
 
 // CacheKey returns the digest of everything that facts depend on beside the
 // object and, for keys that expire, the time. The policy's rules are not in
@@ -36,7 +36,8 @@ func (cfg *Config) CacheKey() [32]byte {
 type memory struct {
 	cache   *cache.Cache
 	now     time.Time
-	entries bool // log entries from outside may be there that were not
+	proofs  Proofs // nil: there are none
+	entries bool   // log entries from outside may be there that were not
 	added   int
 }
 
@@ -45,13 +46,41 @@ type memory struct {
 const saveEvery = 50_000
 
 // knows reports whether there are facts of an object, and still hold.
-func (m *memory) knows(oid string) bool {
+func (m *memory) knows(ctx context.Context, oid string) bool {
 	value, ok := m.cache.Lookup(oid)
 	if !ok || len(value) == 0 {
 		return false
 	}
-	lapses, n := binary.Varint(value[1:])
-	return n > 0 && (lapses == 0 || m.now.Unix() < lapses-1) && (value[0]&factOpen == 0 || !m.entries)
+	d := &decoder{data: value, cache: m.cache, oidLen: len(oid) / 2}
+	flags, lapses, proven := d.head()
+	if d.bad || !lapses.IsZero() && m.now.Unix() >= lapses.Unix() {
+		return false
+	}
+	if flags&factOpen == 0 {
+		return true
+	}
+	return !m.entries && m.same(ctx, proven)
+}
+
+// same reports whether the proofs that facts rest on are those that there are
+// now.
+func (m *memory) same(ctx context.Context, all []proven) bool {
+	if m.proofs != nil && len(all) == 0 {
+		return false // none were looked for
+	}
+	for _, p := range all {
+		var now [32]byte
+		if m.proofs != nil {
+			var err error
+			if now, err = m.proofs.Version(ctx, p.key); err != nil {
+				return false
+			}
+		}
+		if now != p.version {
+			return false
+		}
+	}
+	return true
 }
 
 // recall returns the facts of an object that the memory knows; nil if they are

@@ -106,7 +106,7 @@ func (p *pipeline) feed(ctx context.Context) error {
 
 // start starts the goroutines that judge, and those that look for log entries.
 func (p *pipeline) start(ctx context.Context, workers int, running *sync.WaitGroup) {
-	if p.judge.Entries != nil {
+	if p.judge.looks() {
 		p.judge.slots = make(chan struct{}, workers)
 	}
 	var judging sync.WaitGroup
@@ -126,7 +126,7 @@ func (p *pipeline) start(ctx context.Context, workers int, running *sync.WaitGro
 		judging.Wait()
 		close(p.lookups)
 	})
-	if p.judge.Entries == nil {
+	if !p.judge.looks() {
 		return
 	}
 	for range maxLookups {
@@ -150,7 +150,7 @@ func (p *pipeline) finish(j *job) {
 // window returns how many jobs there may be between the reader and the
 // collector. While one waits for a log, enough others have to go on.
 func (c *collector) window(workers int) int {
-	if c.judge.Entries != nil {
+	if c.judge.looks() {
 		return max(16*workers, 16*maxLookups)
 	}
 	return 16 * workers
@@ -216,7 +216,7 @@ func (c *collector) read(ctx context.Context, yield func(o gitutil.Object, kind 
 			return err
 		}
 	}
-	err := walk(c.history(s.revs()), func(o gitutil.Object) bool { return yield(o, "commit") })
+	err := walk(c.history(ctx, s.revs()), func(o gitutil.Object) bool { return yield(o, "commit") })
 	if err != nil {
 		return err
 	}
@@ -256,10 +256,10 @@ func (c *collector) follow(o gitutil.Object) {
 }
 
 // history returns the walk over revs.
-func (c *collector) history(revs []string) gitutil.Walk {
+func (c *collector) history(ctx context.Context, revs []string) gitutil.Walk {
 	w := gitutil.Walk{Revs: revs, FirstParent: c.cfg.FirstParent}
 	if c.memory != nil && c.memory.cache.Len() > 0 {
-		w.Known = c.memory.knows
+		w.Known = func(oid string) bool { return c.memory.knows(ctx, oid) }
 	}
 	return w
 }
@@ -270,7 +270,7 @@ func (c *collector) progress(ctx context.Context, running *sync.WaitGroup) func(
 	if c.cfg.Progress == nil {
 		return func(int) {}
 	}
-	walk := c.history(c.scope.revs())
+	walk := c.history(ctx, c.scope.revs())
 	for _, t := range c.scope.objects {
 		walk.Tags = append(walk.Tags, t.oid)
 	}

@@ -117,6 +117,9 @@ func (p *Push) group(ctx context.Context, cfg *Config) ([]*pushed, error) {
 		}
 	}
 	for _, ref := range p.Refs {
+		if isProofs(ref.Name) {
+			continue // nothing that was let in there was judged
+		}
 		if rules := p.historyRules(cfg, ref.Name); rules != "" || isJudged(ref.Name) {
 			add(rules, ref)
 		}
@@ -161,10 +164,14 @@ func size(r policy.Rules) (n int) {
 }
 
 // isJudged reports whether what a ref holds is judged even if no rule is for
-// it. Git makes notes and the stash, and signs neither.
+// it. Git makes notes and the stash, and gitseal proofs, and nobody signs them.
 func isJudged(ref string) bool {
-	return !strings.HasPrefix(ref, "refs/notes/") && ref != "refs/stash"
+	return !strings.HasPrefix(ref, "refs/notes/") && ref != "refs/stash" && !isProofs(ref)
 }
+
+// isProofs reports whether a ref holds proofs of signatures, which prove
+// themselves or nothing.
+func isProofs(ref string) bool { return strings.HasPrefix(ref, "refs/gitseal/") }
 
 // addPushed adds what refs are to hold.
 func (s *scope) addPushed(cfg Config) {
@@ -173,7 +180,11 @@ func (s *scope) addPushed(cfg Config) {
 			continue
 		}
 		if !isJudged(u.Ref) && cfg.rulesOf(u.Ref) == "" {
-			s.omit(u.Ref, "notes and the stash are not history, and no rule is for them")
+			reason := "notes and the stash are not history, and no rule is for them"
+			if isProofs(u.Ref) {
+				reason = proofsReason
+			}
+			s.omit(u.Ref, reason)
 			continue
 		}
 		isTag := strings.HasPrefix(u.Ref, "refs/tags/")

@@ -281,6 +281,9 @@ func (s *scope) addRef(cfg Config, ref gitutil.Ref) {
 	case ref.Name == "refs/stash":
 		s.omit(ref.Name, "the stash is not history")
 		return
+	case isProofs(ref.Name):
+		s.omit(ref.Name, proofsReason)
+		return
 	case strings.HasPrefix(ref.Name, "refs/replace/"):
 		s.omit(ref.Name, "replace refs are ignored")
 		return
@@ -302,6 +305,9 @@ func (s *scope) addRef(cfg Config, ref gitutil.Ref) {
 	s.refs = append(s.refs, report.Ref{Name: ref.Name, OID: ref.OID})
 	s.addObject(ref, kind, ref.Name)
 }
+
+// proofsReason says why a ref that holds proofs is not examined.
+const proofsReason = "proofs are not history: each is verified with the signature that it is of"
 
 // addObject adds what a ref or revision holds: kind is what it should be if
 // the repository does not hold it, name what it was asked for by. The rules of

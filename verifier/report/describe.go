@@ -67,7 +67,7 @@ var descriptions = []Description{
 		"see which times it carries: gitseal show OID"},
 	{string(verifier.NotLogged), Warning, "no proof of logging",
 		"The signature fits, and there is no proof that a log recorded it, so nothing says that it was made while its certificate was valid.",
-		"have its entry looked up with --online, or give it with gitseal log import FILE; sign from now on with the entry embedded, so that it can be checked offline"},
+		"have its entry looked up with --online, or give it with gitseal log import FILE; if it was deferred, have it recorded with gitseal log flush, or fetch its proof: git fetch REMOTE refs/gitseal/proofs:refs/gitseal/remotes/REMOTE"},
 	{string(verifier.Revoked), Error, "key is revoked",
 		"The key or certificate was revoked.",
 		"find out since when the key is not to be trusted"},
