@@ -45,6 +45,7 @@ var rules = map[string]struct{ own, outside []string }{
 	"signer/sigstore":      {[]string{"internal/cms", "internal/rekor", "internal/strictjson", "internal/tlog", "internal/transport", "internal/trust", "signer"}, []string{"net/http"}},
 	"signer/oidc":          {[]string{"internal/strictjson", "internal/transport", "signer"}, []string{"net", "net/http", "os", "os/exec"}},
 	"signer/oidc/oidctest": {nil, []string{"net/http"}},
+	"signer/agent":         {[]string{"gitutil", "signer", "signer/oidc", "verifier"}, []string{"net", "os", "os/exec", "syscall"}},
 	"signer/pending":       {[]string{"internal/strictjson", "internal/tlog", "signer", "verifier"}, []string{"os", "syscall"}},
 	"internal/proofs":      {[]string{"gitutil", "internal/cms", "internal/strictjson", "internal/tlog", "verifier"}, []string{"os", "os/exec"}},
 	"docs":                 {nil, nil},

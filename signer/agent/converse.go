@@ -1,0 +1,210 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"gitseal/signer"
+)
+
+// A talk is what is said on one connection.
+type talk struct {
+	*wire
+	in     chan *message // what the client says after its request
+	theirs atomic.Bool   // it is for the client to say something
+}
+
+// converse answers one request. A client that goes away ends what is done for
+// it.
+func (s *Server) converse(ctx context.Context, cancel func(), w *wire) error {
+	var m *message
+	var body []byte
+	err := w.within(askTime, func() (err error) {
+		m, body, err = w.receive()
+		return err
+	})
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // it only wanted to see whether we are here
+	case err != nil:
+		return err
+	}
+	t := &talk{wire: w, in: make(chan *message)}
+	go t.listen(ctx, cancel)
+	go t.pulse(ctx)
+
+	answer, err := s.answer(ctx, t, m, body)
+	if err != nil {
+		answer = &message{Failed: failed(err)}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil // nobody listens, or somebody who will see that we end
+	case answer == nil:
+		return nil
+	}
+	err = t.send(answer, nil)
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// listen hands on what the client says, and ends the context when it has gone.
+func (t *talk) listen(ctx context.Context, cancel func()) {
+	defer cancel()
+	for {
+		m, body, err := t.receive()
+		if err != nil || len(body) > 0 {
+			return
+		}
+		select {
+		case t.in <- m:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pulse tells the client now and then that it is not forgotten.
+func (t *talk) pulse(ctx context.Context) {
+	ticker := time.NewTicker(pulseTime)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if t.theirs.Load() {
+				continue // it does not listen
+			}
+			if t.send(&message{Working: new(workingMessage)}, nil) != nil {
+				return // listen sees it as well
+			}
+		}
+	}
+}
+
+// step tells the client what is being done.
+func (t *talk) step(name string) {
+	_ = t.send(&message{Working: &workingMessage{name}}, nil) // listen sees it as well
+}
+
+// answer does what was asked.
+func (s *Server) answer(ctx context.Context, t *talk, m *message, body []byte) (*message, error) {
+	switch {
+	case m.Sign != nil:
+		return s.sign(ctx, t, m.Sign, body)
+	case m.Login != nil:
+		return s.login(ctx, t, m.Login)
+	case m.Forget != nil:
+		n := s.forget((*[32]byte)(m.Forget.Instance), m.Forget.Subject)
+		return &message{Done: &doneMessage{n}}, nil
+	case m.Ask != nil:
+		return &message{Status: s.status()}, nil
+	case m.Flush != nil:
+		return &message{Done: new(doneMessage)}, s.flush()
+	case m.Stop != nil:
+		// The answer first: with what follows the connection ends.
+		err := t.send(&message{Done: new(doneMessage)}, nil)
+		s.once.Do(func() { close(s.halt) })
+		return nil, err
+	}
+	return nil, errors.New("that is nothing to ask an agent")
+}
+
+// failed returns what a client is told of an error.
+func failed(err error) *failedMessage {
+	m := &failedMessage{NoCredential: errors.Is(err, ErrNoCredential), Message: err.Error()}
+	var step *signer.StepError
+	if errors.As(err, &step) {
+		m.Step, m.Message = step.Step, step.Err.Error()
+	}
+	var u interface{ Unreachable() bool }
+	m.Unreachable = errors.As(err, &u) && u.Unreachable()
+	return m
+}
+
+// sign makes a signature.
+func (s *Server) sign(ctx context.Context, t *talk, m *signMessage, payload []byte) (*message, error) {
+	what, err := readObject(payload)
+	if err != nil {
+		s.cfg.Log.Warn("refused to sign", "reason", err)
+		return nil, err
+	}
+	who, cred, err := s.credential(ctx, t, m.Instance, m.Source, m.Expect)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.confirm(ctx, who, what); err != nil {
+		s.cfg.Log.Warn("refused to sign", "reason", err)
+		return nil, err
+	}
+	sig, err := s.signWith(ctx, t, who, cred, m, payload)
+	if errors.Is(err, signer.ErrForgotten) {
+		// Renewed while somebody thought about it.
+		if who, cred, err = s.credential(ctx, t, m.Instance, m.Source, who.key.identity.Subject); err == nil {
+			sig, err = s.signWith(ctx, t, who, cred, m, payload)
+		}
+	}
+	if err != nil {
+		s.cfg.Log.Warn("not signed", "kind", what.kind, "subject", who.key.identity.Subject, "reason", err)
+		return nil, err
+	}
+	answer := &signedMessage{Armored: sig.Armored}
+	if sig.Pending != nil {
+		if answer.Pending, err = sig.Pending.Marshal(); err != nil {
+			return nil, fmt.Errorf("writing what waits for the log: %w", err)
+		}
+	}
+	s.cfg.Log.Info("signed", "kind", what.kind, "subject", who.key.identity.Subject, "pending", sig.Pending != nil)
+	return &message{Signed: answer}, nil
+}
+
+func (s *Server) signWith(ctx context.Context, t *talk, who *slot, cred *signer.Credential, m *signMessage, payload []byte) (*signer.Signature, error) {
+	cfg := who.instance.signer.Config()
+	cfg.Defer, cfg.Progress = signer.Defer(m.Defer), t.step
+	one, err := signer.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := one.SignWith(ctx, cred, payload)
+	if err != nil {
+		return nil, err
+	}
+	s.use(who)
+	return sig, nil
+}
+
+// confirm asks whether to sign.
+func (s *Server) confirm(ctx context.Context, who *slot, what object) error {
+	if s.cfg.Confirm == nil {
+		return nil
+	}
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err // whoever wanted it has gone meanwhile
+	}
+	return s.cfg.Confirm(ctx, fmt.Sprintf("Sign a git %s as %s?\n\n%s", what.kind, title([]byte(who.key.identity.String())), what.title))
+}
+
+// status returns what the agent tells of itself.
+func (s *Server) status() *statusMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := &statusMessage{
+		Version: s.cfg.Version, PID: os.Getpid(), Started: s.started.UTC().Round(0), Ends: s.cfg.Now().Add(s.endsIn()).UTC().Round(0),
+		Confirms: s.cfg.Confirm != nil, Locked: s.cfg.Locked, Credentials: []credentialMessage{},
+	}
+	for _, sl := range s.sorted() {
+		m.Credentials = append(m.Credentials, s.tell(sl))
+	}
+	return m
+}
