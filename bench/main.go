@@ -43,6 +43,7 @@ type bench struct {
 
 	throughServers int // commits signed with servers, for each latency
 	onlineCommits  int // in the history whose log entries are looked up
+	rebased        int // commits in a rebase
 
 	table table
 }
@@ -58,12 +59,13 @@ func main() {
 	large := flag.Int("audited", 50_000, "how many commits the largest history to audit has")
 	flag.IntVar(&b.throughServers, "servers", 10, "how many commits to sign with servers, for each latency; 0 leaves that out")
 	flag.IntVar(&b.onlineCommits, "online", 1000, "how many commits to look up in a log")
+	flag.IntVar(&b.rebased, "rebased", 100, "how many commits a rebase has")
 	flag.IntVar(&b.ofKind, "kind", 10_000, "how many commits a generated history of one kind has")
 	flag.IntVar(&b.throughGit, "through", 1000, "how many commits of one kind git verifies itself")
 	b.histories = []int{1000, 100_000}
 	flag.Func("histories", "how many commits the generated histories have (`numbers` with commas between; 1000,100000)", b.setHistories)
 	million := flag.Bool("large", false, "generate histories of a million commits, too")
-	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority, sigstore or histories, which is made only then")
+	only := flag.String("only", "", "make only one `part` of the measurements: start, verifier, git, audit, authority, sigstore, or one that is made only then: rebase or histories")
 	flag.Parse()
 	if *watch != "" {
 		os.Exit(watched(*watch, flag.Args()))
@@ -121,6 +123,7 @@ func (b *bench) run(only string) (err error) {
 		{"audit", "auditing", b.measureAudit, false},
 		{"authority", "the embedded authority", b.measureAuthority, false},
 		{"sigstore", fmt.Sprintf("with the servers of a Sigstore, %d commits signed for each latency", b.throughServers), b.measureSigstore, false},
+		{"rebase", fmt.Sprintf("a rebase of %d commits, with the servers of a Sigstore", b.rebased), b.measureRebase, true},
 		{"histories", "auditing generated histories", b.measureHistories, true},
 	} {
 		if only != part.name && (only != "" || part.long) {

@@ -194,6 +194,14 @@ func (a *auditRun) repository(ctx context.Context, dir string) (err error) {
 	if a.c.Bool("online") || !entries.isEmpty() {
 		cfg.Entries = entries
 	}
+	kept, err := openProofs(ctx, cfg.Repo)
+	if err != nil {
+		return err
+	}
+	defer a.env.closeProofs(kept)
+	if kept != nil {
+		cfg.Proofs = kept
+	}
 	if a.change != nil {
 		if err := a.change(cfg); err != nil {
 			return err

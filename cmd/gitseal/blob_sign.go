@@ -32,7 +32,7 @@ func signBlobCommand(e *env) *cli.Command {
 			"and writes the signature with its proof as a bundle of version 0.3, which gitseal\n" +
 			"verify-blob and other tools of Sigstore verify. With --in-toto FILE is an in-toto\n" +
 			"statement, and the signature is that of a DSSE envelope around it.\n" +
-			"An identity token is read from --identity-token FILE, or else from " + tokenVariable + ".",
+			"An identity token is read from --identity-token FILE, or else had as for a commit: see gitseal whoami.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "bundle", Usage: "write the bundle to `FILE`; - is standard output"},
 			&cli.BoolFlag{Name: "in-toto", Usage: "sign the in-toto statement that FILE is"},
@@ -95,7 +95,7 @@ func (sig *signing) signBlob(ctx context.Context, s *settings, blob *blob, out *
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	ctx, cancel := context.WithTimeout(ctx, sig.wait)
 	defer cancel()
 	bundle, allowed, err := newBundle(ctx, signer, blob)
 	if err != nil {
@@ -225,11 +225,15 @@ func isToken(s string) bool {
 	return err == nil && strings.Count(s, ".") == 2 && strings.HasPrefix(string(header), "{")
 }
 
-// withToken returns an environment in which the identity token is token.
+// withToken returns an environment in which the identity token is token, and no
+// other is looked for.
 func withToken(getenv func(string) string, token string) func(string) string {
 	return func(name string) string {
-		if name == tokenVariable {
+		switch name {
+		case tokenVariable:
 			return token
+		case envName("gitseal.tokenProvider"):
+			return "envvar"
 		}
 		return getenv(name)
 	}

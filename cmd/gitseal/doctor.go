@@ -22,13 +22,33 @@ func doctorCommand(e *env) *cli.Command {
 		Description: "Prints every setting with its source, checks that git is set up, and makes and verifies a\n" +
 			"test signature, which adds an entry to the local log. Where servers sign it asks each whether\n" +
 			"it is there, looks at the identity token, which it sends to nobody, and makes a signature\n" +
-			"only with --sign, for their log keeps it for ever. Exits 2 if anything needs mending.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "sign", Usage: "make a test signature with the instance's servers, too"}},
+			"only with --sign, for their log keeps it for ever. Exits 2 if anything needs mending.\n" +
+			"With --last it does nothing of that, and says why the last signing failed.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "sign", Usage: "make a test signature with the instance's servers, too"},
+			&cli.BoolFlag{Name: "last", Usage: "say why the last signing failed that git asked for"},
+			formatFlag(),
+		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usage("doctor takes no arguments")
 			}
-			return runDoctor(c.Context, e, c.Bool("sign"))
+			asJSON, err := checkFormat(c)
+			switch {
+			case err != nil:
+				return err
+			case !c.Bool("last") && c.IsSet("format"):
+				return usage("--format is for --last")
+			case !c.Bool("last"):
+				return runDoctor(c.Context, e, c.Bool("sign"))
+			case c.Bool("sign"):
+				return usage("--last and --sign exclude one another")
+			}
+			settings, err := readSettings(c.Context, e)
+			if err != nil {
+				return err
+			}
+			return settings.lastFailed(e, asJSON)
 		},
 	}
 }
@@ -86,7 +106,9 @@ func runDoctor(ctx context.Context, e *env, sign bool) error {
 	d.settings(settings)
 	d.git(ctx, settings)
 	d.policy(settings)
+	d.identities(settings)
 	d.trust(settings)
+	d.deferral(settings)
 	d.repository(settings)
 	d.sign(ctx, settings)
 	if d.bad {
@@ -105,11 +127,12 @@ func (d *doctor) settings(s *settings) {
 		d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
 	}
 	print(s.lookup("gitseal.instance", "local"))
-	for _, key := range append(slices.Clone(serviceSettings), "gitseal.clientID", "gitseal.progress", "gitseal.trace") {
+	for _, key := range append(slices.Concat(serviceSettings, deferralSettings), "gitseal.progress", "gitseal.trace") {
 		if v, err := s.lookup(key, ""); err != nil || v.Value != "" {
 			print(v, err)
 		}
 	}
+	d.identitySettings(s)
 	// With servers it is the token that says who signs.
 	if in, err := s.instance(); err == nil && in.hasAuthority() {
 		print(s.authorityDir())

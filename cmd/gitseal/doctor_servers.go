@@ -25,7 +25,9 @@ import (
 // A remoteSigning is the servers that sign, and what is needed to ask them
 // something else.
 type remoteSigning struct {
+	dir      string // of the instance
 	client   *transport.Client
+	config   *sigstore.SigningConfig // of the instance; nil: it has none
 	services *sigstore.SigningConfig // as the settings changed it
 	root     *verifier.TrustedRoot
 	servers  []string // the URLs of those selected: certificate authority, logs, time-stamp authorities
@@ -64,7 +66,8 @@ func (d *doctor) servers(ctx context.Context, s *settings, sig *signing) {
 		}
 	}
 	d.clock(ca.skew)
-	d.token(ctx, s, sig.config.Audience, ca.issuers)
+	d.token(ctx, s, sig, ca.issuers)
+	d.agent(ctx, s)
 }
 
 // clock compares this machine's clock with the authority's. One that is further
@@ -75,34 +78,6 @@ func (d *doctor) clock(skew time.Duration) {
 	if skew.Abs() > most {
 		d.fail("set the clock", "this machine's clock says %s, the certificate authority's %s", formatTime(d.env.now()), formatTime(d.env.now().Add(-skew)))
 	}
-}
-
-// token says for whom the identity token is, and what is wrong with it. issuers
-// are those whose tokens the authority takes; nil: it does not tell.
-func (d *doctor) token(ctx context.Context, s *settings, audience string, issuers []issuer) {
-	token, err := envToken{s.getenv}.Token(ctx)
-	if err != nil {
-		d.line("note", "%v: nothing can be signed until it is", err)
-		d.hint(wantToken)
-		return
-	}
-	c, err := signer.ReadClaims(token)
-	if err == nil {
-		err = c.Check(d.env.now(), audience)
-	}
-	if err != nil {
-		d.fail(wantToken, "%v", err)
-		return
-	}
-	if hint, err := refusal(c, issuers); err != nil {
-		d.fail(hint, "%v", err)
-		return
-	}
-	until := ""
-	if !c.Expires.IsZero() {
-		until = ", good until " + formatTime(c.Expires)
-	}
-	d.ok("the identity token is for %s%s", tokenOwner(c), until)
 }
 
 // shownIssuers is how many issuers a hint names.

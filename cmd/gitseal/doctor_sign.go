@@ -12,8 +12,6 @@ import (
 // sign makes a signature and verifies it, as git would have it done. Where
 // servers sign it asks them first how they are.
 func (d *doctor) sign(ctx context.Context, s *settings) {
-	ctx, cancel := context.WithTimeout(ctx, signTimeout)
-	defer cancel()
 	sig, err := s.openSigning(ctx, d.env)
 	if err != nil {
 		d.err(err)
@@ -21,7 +19,9 @@ func (d *doctor) sign(ctx context.Context, s *settings) {
 	}
 	defer sig.Close() // what it has released is durable
 	if sig.remote != nil {
-		d.servers(ctx, s, sig)
+		asking, cancel := context.WithTimeout(ctx, signTimeout)
+		d.servers(asking, s, sig)
+		cancel()
 		if !d.signs {
 			d.line("note", "no test signature made: the log would keep it")
 			d.hint("gitseal doctor --sign")
@@ -33,6 +33,8 @@ func (d *doctor) sign(ctx context.Context, s *settings) {
 		d.err(err)
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, sig.wait)
+	defer cancel()
 	payload := []byte("gitseal doctor\n")
 	begin := time.Now()
 	made, err := sign.Sign(ctx, payload)

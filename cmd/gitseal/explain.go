@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"gitseal/fakeca"
 	"gitseal/internal/transport"
 	"gitseal/signer"
+	"gitseal/signer/agent"
+	"gitseal/signer/oidc"
 	"gitseal/verifier"
 )
 
@@ -19,26 +22,53 @@ const askDoctor = "gitseal doctor"
 // not be made.
 func (sig *signing) explain(what string, err error) error {
 	err = fmt.Errorf("%s: %w", what, err)
+	var said *exitError
+	var nowhere *oidc.NoSourceError
+	var refused *oidc.RefusedError
 	var token *signer.TokenError
+	var remote *agent.RemoteError
 	var lost *transport.Error
 	var status *transport.StatusError
 	var invalid *verifier.VerifyError
 	switch {
+	case errors.As(err, &said): // by what knows better
+		return fail(said.code, err, said.hints...)
 	case errors.Is(err, fakeca.ErrCorrupt):
 		return fail(exitEquivocation, err, replaceAuthority)
-	case errors.Is(err, errNoToken):
-		return fail(exitUsage, err, wantToken)
+	case errors.Is(err, context.Canceled):
+		return fail(exitInterrupted, err)
+	case errors.As(err, &nowhere):
+		return fail(exitUsage, err, sig.wantIdentity()...)
+	case errors.As(err, &refused):
+		return fail(exitUnknown, err, "gitseal login   # to try again")
 	case errors.As(err, &token):
 		return fail(exitUsage, err, wantToken, askDoctor+"   # says for whom the token is, and until when")
 	case errors.As(err, &lost):
 		return explainLost(err, lost)
 	case errors.As(err, &status):
 		return explainStatus(err, status)
+	case errors.As(err, &remote) && remote.Unreachable():
+		return fail(exitUnknown, err, checkNetwork, askDoctor+"   # asks each server")
 	case sig.local == nil && errors.As(err, &invalid) && isUntrusted(invalid.Class):
 		return fail(exitUnknown, err, "gitseal trust show   # whom the trusted root names",
 			updateTrust+"   # where it comes from a TUF repository: the servers' keys may be newer")
 	}
 	return fail(exitUnknown, err, askDoctor)
+}
+
+// checkNetwork is the hint for a server that gave no answer.
+const checkNetwork = "check the network, and HTTPS_PROXY if there is a proxy"
+
+// wantLogin says how to log in where there is no screen.
+const wantLogin = "gitseal login --device   # in a terminal: shows a code to log in with on another device"
+
+// wantIdentity says how to come by an identity where none is to be had.
+func (sig *signing) wantIdentity() []string {
+	issuer, _, err := sig.settings.issuer(sig.remote.config, sig.env.now())
+	if err != nil || issuer == "" {
+		return []string{wantToken} // there is nowhere to log in
+	}
+	return []string{wantLogin, wantToken}
 }
 
 // wantToken says how to sign with a token.
@@ -59,7 +89,7 @@ func explainLost(err error, lost *transport.Error) error {
 	case errors.As(err, &unknown):
 		return fail(exitUnknown, err, "git config --global --add gitseal.caFile /path/to/ca.pem   # if you know whose authority that is")
 	}
-	return fail(exitUnknown, err, "check the network, and HTTPS_PROXY if there is a proxy", askDoctor+"   # asks each server")
+	return fail(exitUnknown, err, checkNetwork, askDoctor+"   # asks each server")
 }
 
 // explainStatus explains that a server refused.

@@ -30,8 +30,9 @@ import (
 // maxPayload bounds a payload. Commit messages of 20 MB exist.
 const maxPayload = 1 << 30
 
-// signTimeout is how long a signature may take, most of it waiting for other
-// processes that sign at the same time.
+// signTimeout is how long a signature may take, beside the time that a person
+// has to log in; most of it is waiting for other processes that sign at the same
+// time.
 const signTimeout = 2 * time.Minute
 
 // runGit does what git asks for.
@@ -52,7 +53,12 @@ func runGit(ctx context.Context, e *env, args []string) error {
 		return call.runVerify(ctx, e)
 	}
 	if err = call.runSign(ctx, e); err != nil {
-		tellTerminal(ctx, e, err)
+		s, serr := readSettings(ctx, e)
+		if serr != nil {
+			s = &settings{getenv: e.getenv} // which may be what is wrong
+		}
+		s.keepFailure(e, "signing as git asked", err)
+		s.tellTerminal(ctx, e, err)
 	}
 	return err
 }
@@ -61,15 +67,13 @@ func runGit(ctx context.Context, e *env, args []string) error {
 // nobody would know otherwise: git before 2.40 keeps to itself what its signing
 // program writes to stderr (gpg-interface.c, sign_buffer_gpg), and says only
 // that gpg has failed.
-func tellTerminal(ctx context.Context, e *env, err error) {
+func (s *settings) tellTerminal(ctx context.Context, e *env, err error) {
 	if isTerminal(e.stderr) || !gitKeepsStderr(ctx) {
 		return
 	}
-	if s, err := readSettings(ctx, e); err == nil {
-		// Where that is off, the terminal belongs to another.
-		if on, _, err := s.flag("gitseal.progress", true); err == nil && !on {
-			return
-		}
+	// Where that is off, the terminal belongs to another.
+	if on, _, err := s.flag("gitseal.progress", true); err == nil && !on {
+		return
 	}
 	tty, ttyErr := openTerminal()
 	if ttyErr != nil {
@@ -102,20 +106,14 @@ const (
 // runSign signs standard input. Nothing but the armor goes to stdout, and
 // SIG_CREATED, on which git relies, is said only when all of it is out.
 func (call *gitCall) runSign(ctx context.Context, e *env) error {
-	ctx, cancel := context.WithTimeout(ctx, signTimeout)
-	defer cancel()
 	if isNull(e.stdout) {
 		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"), signThroughGit)
 	}
-	settings, sig, err := withSettings(ctx, e, func(s *settings) (*signing, error) { return s.openSigning(ctx, e) })
+	settings, session, err := withSettings(ctx, e, func(s *settings) (*session, error) { return s.openSession(ctx, e, call.key) })
 	if err != nil {
 		return err
 	}
-	defer sig.Close() // what it has released is durable
-	sign, err := sig.signer(settings, call.key)
-	if err != nil {
-		return err
-	}
+	defer session.Close() // what it has released is durable
 	payload, err := readLimited(e.stdin, maxPayload, "the payload from standard input")
 	if err != nil {
 		return fail(exitUnknown, err)
@@ -123,9 +121,10 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if len(payload) == 0 {
 		return fail(exitUnknown, errors.New("standard input is closed or empty: there is nothing to sign"), signThroughGit)
 	}
-	made, err := sign.Sign(ctx, payload)
+	e.steps.signs(payload)
+	made, err := session.sign(ctx, payload)
 	if err != nil {
-		return sig.explain("signing as git asked", err)
+		return err
 	}
 	if _, err := e.stdout.Write(made.Armored); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
@@ -137,6 +136,7 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if err := call.writeStatus(e, created); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the status: %w", err))
 	}
+	settings.tell(e, payload, made)
 	return nil
 }
 

@@ -94,7 +94,8 @@ func hookCommand(e *env) *cli.Command {
 					Usage:     k.usage,
 					ArgsUsage: k.args,
 					Description: "Reads what git hands to the hook. It writes nothing to the repository, and without --online opens\n" +
-						"no socket. Exits 0 if all is well, 1 on a violation, 2 if it is not set up right, 3 if something\n" +
+						"no socket; but pre-push has recorded what waits for its log entry, keeps the proofs, and pushes\n" +
+						"them. Exits 0 if all is well, 1 on a violation, 2 if it is not set up right, 3 if something\n" +
 						"could not be judged. Whatever is not 0 refuses the push.",
 					Flags:  append(k.flags(), &cli.StringFlag{Name: "first", Usage: "run the hook in `FILE` first, and judge nothing if it fails"}),
 					Action: func(c *cli.Context) error { return runHook(c, e, k) },

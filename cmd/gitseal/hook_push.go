@@ -55,6 +55,11 @@ func (h *hookRun) receive(ctx context.Context, parse func(gitutil.Format) ([]git
 	if err := checkUpdates(ctx, cfg, push); err != nil {
 		return err
 	}
+	closeProofs, err := h.useProofs(ctx, cfg, push.Updates)
+	if err != nil {
+		return err
+	}
+	defer closeProofs()
 	if err := h.checkCertificate(ctx, cfg, push.Updates); err != nil {
 		return err
 	}
@@ -163,6 +168,11 @@ func (h *hookRun) prePush(ctx context.Context) error {
 	if push.Updates, h.local, err = parsePrePush(h.input, cfg.Repo.ObjectFormat()); err != nil {
 		return fail(exitUsage, fmt.Errorf("reading what is pushed: %w", err))
 	}
+	closeProofs, err := h.useProofs(ctx, cfg, nil)
+	if err != nil {
+		return err
+	}
+	defer closeProofs()
 	if push.Refs, err = remoteRefs(ctx, cfg.Repo, h.args[0], push.Updates); err != nil {
 		return err
 	}

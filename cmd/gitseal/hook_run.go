@@ -56,10 +56,26 @@ func runHook(c *cli.Context, e *env, kind *hookKind) error {
 	if err := runFirst(c, e, args, input); err != nil {
 		return err
 	}
-	if input != nil && len(input) == 0 {
-		return nil // everything is there already
+	var own *proofPush
+	if kind.name == "pre-push" {
+		var err error
+		if own, err = openProofPush(c.Context, e, args[0], input); err != nil {
+			return err
+		}
 	}
+	if input == nil || len(input) > 0 { // else everything is there already
+		if err := judgeHook(c, e, kind, args, input); err != nil {
+			return err
+		}
+	}
+	if own != nil {
+		own.push(c.Context)
+	}
+	return nil
+}
 
+// judgeHook judges what the hook is about.
+func judgeHook(c *cli.Context, e *env, kind *hookKind, args []string, input []byte) error {
 	run, ctx, stop, err := newHistoryRun(c, e, nil)
 	if err != nil {
 		return err
@@ -210,6 +226,11 @@ func (h *hookRun) postMerge(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	closeProofs, err := h.useProofs(ctx, cfg, nil)
+	if err != nil {
+		return err
+	}
+	defer closeProofs()
 	cfg.AllowShallow = true
 	cfg.Revisions = []string{"ORIG_HEAD..HEAD"}
 	if _, _, err := cfg.Repo.Resolve(ctx, "ORIG_HEAD"); errors.Is(err, gitutil.ErrMissing) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitseal/gitutil"
+	"gitseal/internal/proofs"
 	"gitseal/verifier/report"
 )
 
@@ -37,6 +38,9 @@ func (j *hookJudgment) tell(format string, args ...any) {
 func (j *hookJudgment) printOmissions() {
 	for _, r := range j.reports {
 		for i, o := range r.NotExamined {
+			if !j.run.kind.server && strings.HasPrefix(o.What, proofs.Namespace) {
+				continue // who pushes them knows what they are
+			}
 			if i == maxTold {
 				j.tell("not judged: %d more", len(r.NotExamined)-maxTold)
 				break

@@ -25,6 +25,7 @@ func initCommand(e *env) *cli.Command {
 			&cli.StringFlag{Name: "instance", Usage: "use `INSTANCE`: sigstore, the public good; a directory with a trusted_root.json; or the URL of a TUF repository"},
 			&cli.StringFlag{Name: "root", Usage: "the root metadata in `FILE` is where trust in the TUF repository begins"},
 			&cli.BoolFlag{Name: "global", Usage: "for all your repositories, not only this one"},
+			&cli.BoolFlag{Name: "defer", Usage: "sign without waiting for the log, which records it later; and fetch and push the proofs"},
 			&cli.BoolFlag{Name: "undo", Usage: "put git's configuration back as it was"},
 		},
 		Action: func(c *cli.Context) error { return runInit(c, e) },
@@ -32,7 +33,8 @@ func initCommand(e *env) *cli.Command {
 }
 
 // undoKey keeps, in the configuration file that init changed, what it
-// replaced: "KEY" for a key that was not set, "KEY=VALUE" for one that was.
+// replaced: "KEY" for a key that was not set, "KEY=VALUE" for one that was, and
+// "+KEY=VALUE" for a value that it added to others.
 const undoKey = "gitseal.undo"
 
 func runInit(c *cli.Context, e *env) error {
@@ -74,10 +76,16 @@ func runInit(c *cli.Context, e *env) error {
 	if signs {
 		changes = append(changes, [][2]string{{"gpg.format", "x509"}, {"commit.gpgSign", "true"}, {"tag.gpgSign", "true"}}...)
 	}
+	if c.Bool("defer") {
+		changes = append(changes, [2]string{"gitseal.logMode", logDeferred})
+	}
 	for _, change := range changes {
 		if err := w.set(change[0], change[1]); err != nil {
 			return err
 		}
+	}
+	if err := w.setProofs(settings, c.Bool("defer")); err != nil {
+		return err
 	}
 	if !w.changed {
 		e.printf("git is set up already\n")
@@ -133,6 +141,12 @@ func (w *configWriter) undo() error {
 		return w.nothingToUndo()
 	}
 	for _, record := range replaced {
+		if one, ok := strings.CutPrefix(record, added); ok {
+			if err := w.takeOut(one); err != nil {
+				return err
+			}
+			continue
+		}
 		key, old, had := strings.Cut(record, "=")
 		now, err := w.get(key)
 		if err != nil {

@@ -17,6 +17,7 @@ func logCommand(e *env) *cli.Command {
 		Usage: "ask transparency logs: entries, checkpoints, who signed what",
 		Subcommands: []*cli.Command{
 			logGetCommand(e), logSearchCommand(e), logCheckpointCommand(e), logImportCommand(e),
+			logPendingCommand(e), logFlushCommand(e),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

@@ -196,7 +196,16 @@ func (l *logs) byRevision(ctx context.Context, rev string, named bool) ([]*entry
 	if err != nil {
 		return nil, err
 	}
-	j, err := judgeRevision(ctx, repo, &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: audit.Anyone{}}, rev)
+	kept, err := openProofs(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	defer l.env.closeProofs(kept)
+	judge := &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: audit.Anyone{}}
+	if kept != nil {
+		judge.Proofs = kept
+	}
+	j, err := judgeRevision(ctx, repo, judge, rev)
 	if err != nil {
 		return nil, err
 	}

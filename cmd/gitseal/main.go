@@ -94,7 +94,8 @@ func newApp(e *env) *cli.App {
 		Commands: []*cli.Command{
 			initCommand(e), verifyCommand(e), auditCommand(e), showCommand(e),
 			signBlobCommand(e), verifyBlobCommand(e),
-			policyCommand(e), hookCommand(e), explainCommand(e), trustCommand(e), logCommand(e), doctorCommand(e), versionCommand(e),
+			policyCommand(e), resignCommand(e), hookCommand(e), explainCommand(e), trustCommand(e), logCommand(e),
+			loginCommand(e), logoutCommand(e), whoamiCommand(e), agentCommand(e), doctorCommand(e), versionCommand(e),
 		},
 	}
 	for _, c := range app.Commands {

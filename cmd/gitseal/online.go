@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -84,29 +85,33 @@ func (f *entryFinder) Close() {
 	}
 }
 
-// verify verifies what git hands over, by an entry that is kept where none is
-// embedded. Nobody is asked: git waits.
-func (s *settings) verify(v *verifier.Verifier, payload, signature []byte, allowed verifier.Allowed) (*verifier.Result, error) {
+// verify verifies what git hands over, where no entry is embedded by the proofs
+// of the repository that git runs us in, or by an entry that is kept. Nobody is
+// asked: git waits.
+func (s *settings) verify(ctx context.Context, v *verifier.Verifier, payload, signature []byte, allowed verifier.Allowed) (*verifier.Result, error) {
 	result, err := v.Verify(payload, signature, allowed)
 	var verr *verifier.VerifyError
 	if !errors.As(err, &verr) || verr.Class != verifier.NotLogged {
 		return result, err
 	}
-	object, objectErr := audit.EntryObject(payload, signature)
-	if objectErr != nil {
-		return nil, err // nothing that gitsign would have entered
+	var d verifier.Detached
+	var untold error
+	d.Proofs, untold = findProofs(ctx, signature)
+	// What gitsign would have had no id for it has entered nowhere.
+	if object, err := audit.EntryObject(payload, signature); err == nil {
+		store, err := s.entryStore()
+		if err != nil && len(d.Proofs) == 0 {
+			return nil, err
+		}
+		for _, e := range store.Get(verr.Unverified.Certificate.Fingerprint).Entries {
+			d.Object, d.Entries = object, append(d.Entries, e.Marshal())
+		}
 	}
-	store, storeErr := s.entryStore()
-	if storeErr != nil {
-		return nil, storeErr
+	if len(d.Proofs)+len(d.Entries) > 0 {
+		result, err = v.VerifyDetached(payload, signature, d, allowed)
 	}
-	kept := store.Get(verr.Unverified.Certificate.Fingerprint)
-	if len(kept.Entries) == 0 {
-		return nil, err
+	if errors.As(err, &verr) && verr.Class == verifier.NotLogged && untold != nil {
+		verr.Err = fmt.Errorf("%w; whether there is a proof could not be told: %w", verr.Err, untold)
 	}
-	d := verifier.Detached{Object: object}
-	for _, e := range kept.Entries {
-		d.Entries = append(d.Entries, e.Marshal())
-	}
-	return v.VerifyDetached(payload, signature, d, allowed)
+	return result, err
 }

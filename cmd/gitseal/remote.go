@@ -19,6 +19,7 @@ import (
 type remoteInstance struct {
 	Dir           string
 	TrustedRoot   *verifier.TrustedRoot
+	RootJSON      []byte                  // what TrustedRoot was read from
 	SigningConfig *sigstore.SigningConfig // nil: none, and settings name the servers
 }
 
@@ -43,11 +44,16 @@ func (s *settings) signingInstance(ctx context.Context, e *env) (*remoteInstance
 			return nil, fmt.Errorf("signing with instance %s, whose %s: %w", in.dir, stale, err)
 		}
 	}
-	root, _, err := in.trustedRoot()
+	return s.readRemote(in)
+}
+
+// readRemote reads the instance as it is.
+func (s *settings) readRemote(in *instance) (*remoteInstance, error) {
+	root, text, _, err := in.readTrustedRoot()
 	if err != nil {
 		return nil, err
 	}
-	remote := &remoteInstance{Dir: in.dir, TrustedRoot: root}
+	remote := &remoteInstance{Dir: in.dir, TrustedRoot: root, RootJSON: text}
 	remote.SigningConfig, err = in.signingConfig()
 	if errors.Is(err, fs.ErrNotExist) && s.namesServers() {
 		err = nil
@@ -69,19 +75,25 @@ func (s *settings) namesServers() bool {
 
 // trustedRoot reads the instance's trusted root, and says where it is.
 func (in *instance) trustedRoot() (root *verifier.TrustedRoot, source string, err error) {
-	file := filepath.Join(in.dir, trustedRootFile)
-	data, err := readFile(file, maxTrustedRoot)
+	root, _, source, err = in.readTrustedRoot()
+	return root, source, err
+}
+
+// readTrustedRoot is trustedRoot, and returns the text.
+func (in *instance) readTrustedRoot() (root *verifier.TrustedRoot, text []byte, source string, err error) {
+	source = filepath.Join(in.dir, trustedRootFile)
+	text, err = readFile(source, maxTrustedRoot)
 	if in.isBuiltIn(err) {
 		root, err = verifier.ParseTrustedRoot([]byte(builtInTrustedRoot))
-		return root, builtInSource, err
+		return root, []byte(builtInTrustedRoot), builtInSource, err
 	}
 	if err != nil {
-		return nil, file, fail(exitUsage, err)
+		return nil, nil, source, fail(exitUsage, err)
 	}
-	if root, err = verifier.ParseTrustedRoot(data); err != nil {
-		return nil, file, fail(exitUsage, fmt.Errorf("%s: %w", file, err), in.mend())
+	if root, err = verifier.ParseTrustedRoot(text); err != nil {
+		return nil, nil, source, fail(exitUsage, fmt.Errorf("%s: %w", source, err), in.mend())
 	}
-	return root, file, nil
+	return root, text, source, nil
 }
 
 // builtInSource says where the trusted root comes from that is built in.

@@ -6,17 +6,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gitseal/signer/agent"
 )
 
 // TestMain lets the scripts run this test binary as gitseal and gitseal-tuf: it
 // stands on the PATH under those names, so that git can call it too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel, "fed": fed})
+	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel, "fed": fed, "browse": browse})
 }
 
 // TestScripts runs testdata/script/*.txtar, one file for one story. Each has a
@@ -49,8 +52,8 @@ const gitConfig = `[user]
 
 func setUpScript(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
-	for _, dir := range []string{home, filepath.Join(home, "config"), filepath.Join(home, "data"), filepath.Join(home, "cache")} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
+	for _, dir := range []string{"", "config", "data", "cache", "run"} {
+		if err := os.Mkdir(filepath.Join(home, dir), 0o700); err != nil {
 			return err
 		}
 	}
@@ -61,12 +64,15 @@ func setUpScript(e *testscript.Env) error {
 		"XDG_CONFIG_HOME="+filepath.Join(home, "config"),
 		"XDG_DATA_HOME="+filepath.Join(home, "data"),
 		"XDG_CACHE_HOME="+filepath.Join(home, "cache"),
+		"XDG_STATE_HOME="+filepath.Join(home, ".local", "state"),
+		"XDG_RUNTIME_DIR="+filepath.Join(home, "run"),
 		"AUTHORITY="+filepath.Join(home, "data", "gitseal", "authority"),
 		"POLICY="+filepath.Join(home, "config", "gitseal", "policy.toml"),
 		"GIT_CONFIG_NOSYSTEM=1",
 		"GIT_CONFIG_GLOBAL="+config,
 		"GIT_CEILING_DIRECTORIES="+e.WorkDir,
 		"GIT_TERMINAL_PROMPT=0",
+		"GITSEAL_AGENT=false",    // see agents
 		"GITSEAL_PROGRESS=false", // or failures are told on the terminal of who runs the tests
 		"GIT_EDITOR=true",
 		"GIT_MERGE_AUTOEDIT=no",
@@ -74,7 +80,33 @@ func setUpScript(e *testscript.Env) error {
 		"LC_ALL=C",
 		"TZ=UTC",
 	)
+	if err := refuseAgents(e, filepath.Join(home, "run")); err != nil {
+		return err
+	}
 	return os.WriteFile(config, []byte(gitConfig), 0o600)
+}
+
+// refuseAgents fails a script that leaves an agent behind in its directory for
+// what runs: one that is to have an agent says agents.
+func refuseAgents(e *testscript.Env, run string) error {
+	if runtime.GOOS == "windows" {
+		return nil // pipes are in no directory
+	}
+	socket, err := agent.Path(run, e.Getenv("TMPDIR"), os.Getuid())
+	if err != nil {
+		return nil // too long a path for any
+	}
+	t := e.T()
+	e.Defer(func() {
+		if _, err := os.Lstat(socket); err != nil {
+			return
+		}
+		if err := stopAgent(socket); err != nil {
+			t.Log(err)
+		}
+		t.Fatal("an agent was started, and the script has not said agents")
+	})
+	return nil
 }
 
 // condition adds to the conditions of scripts git:VERSION, for at least that

@@ -61,11 +61,14 @@ func running(ts *testscript.TestScript) *fakeServers {
 //	log=v1          the log is of Rekor v1
 //	skew=DURATION   the servers' clocks are that far ahead
 //	spoiled=FAULT   what they issue has a fault of fakeca's
+//	people=EMAIL    they also take tokens of an issuer at which people log in, at
+//	                PEOPLE; who is asked to enter a code does, as EMAIL
 func cmdServers(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1, len(args), "servers DIR [NAME=VALUE…]")
 	s := new(fakeServers)
 	var cfg fakeca.Config
 	var fault fakeca.Fault
+	var people *people
 	for _, arg := range args[1:] {
 		var err error
 		switch name, value, _ := strings.Cut(arg, "="); name {
@@ -75,6 +78,11 @@ func cmdServers(ts *testscript.TestScript, neg bool, args []string) {
 			s.skew, err = time.ParseDuration(value)
 		case "spoiled":
 			fault = fakeca.Fault(value)
+		case "people":
+			people = newPeople(value)
+			ts.Defer(people.Close)
+			cfg.Issuers = []fakeca.Issuer{people.issuer()}
+			ts.Setenv("PEOPLE", people.URL)
 		default:
 			ts.Fatalf("servers knows no %s", name)
 		}
@@ -102,6 +110,10 @@ func cmdServers(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("ISSUER", s.authority.Issuer())
 	config, err := server.SigningConfig(s.authority, web.URL)
 	ts.Check(err)
+	if people != nil {
+		config, err = people.withPeople(config)
+		ts.Check(err)
+	}
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Check(os.WriteFile(filepath.Join(dir, signingConfigFile), config, 0o600))
@@ -190,12 +202,16 @@ func cmdToken(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(tokenVariable, strings.Join(parts, "."))
 }
 
+// unsignedCommit is a commit as git has it signed.
+const unsignedCommit = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n" +
+	"author Alice Example <alice@example.com> 1700000000 +0000\ncommitter Alice Example <alice@example.com> 1700000000 +0000\n\nmessage\n"
+
 // unsigned N PATTERN [HINT…] has gitseal sign as git does. It has to exit with
 // that code, give out nothing, and complain as the arguments say, without any
 // part of the token.
 func cmdUnsigned(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, len(args), "unsigned N PATTERN [HINT…]")
-	cmdCode(ts, false, []string{args[0], "fed", "a payload", "gitseal", "--status-fd=2", "-bsau", "K"})
+	cmdCode(ts, false, []string{args[0], "fed", unsignedCommit, "gitseal", "--status-fd=2", "-bsau", "K"})
 	if out := ts.ReadFile("stdout"); out != "" {
 		ts.Fatalf("stdout %q, want nothing", out)
 	}

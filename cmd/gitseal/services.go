@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"net/url"
 	"strings"
+	"time"
 
 	sigstore "gitseal/internal/trust"
 	"gitseal/verifier"
@@ -32,7 +33,7 @@ func (s *settings) services(config *sigstore.SigningConfig, root *verifier.Trust
 				return nil, err
 			}
 		}
-		return []sigstore.Service{{URL: v.Value, MajorAPIVersion: version}}, nil
+		return []sigstore.Service{{URL: v.Value, MajorAPIVersion: version, ValidFor: always}}, nil
 	}
 	fulcio, err := one("gitseal.fulcio", 1)
 	if err != nil {
@@ -60,6 +61,9 @@ func (s *settings) services(config *sigstore.SigningConfig, root *verifier.Trust
 	}
 	return merged, nil
 }
+
+// always is when a server is there that a setting names.
+var always = sigstore.Window{Start: time.Unix(0, 0).UTC()}
 
 // rekorVersion returns the API version that a log named by a setting speaks:
 // what gitseal.rekorVersion says, else what the trusted root tells of the log

@@ -19,7 +19,7 @@ func TestServicesOfSettings(t *testing.T) {
 		{BaseURL: "https://two.example", SPKI: spki, KeyID: make([]byte, 32)},
 	}}
 	one := func(url string, version uint32) []sigstore.Service {
-		return []sigstore.Service{{URL: url, MajorAPIVersion: version}}
+		return []sigstore.Service{{URL: url, MajorAPIVersion: version, ValidFor: always}}
 	}
 	any, all := sigstore.Selection{Selector: "ANY"}, sigstore.Selection{Selector: "ALL"}
 	own := &sigstore.SigningConfig{CAs: one("https://ca.example", 1), TLogs: one("https://two.example", 2), TLogConfig: all,

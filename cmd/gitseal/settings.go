@@ -30,7 +30,7 @@ func (s setting) isDefault() bool { return s.Source == "default" }
 type settings struct {
 	git    gitutil.GitConfig
 	getenv func(string) string
-	asked  []string // the keys that were looked for in git
+	asked  []string // the keys that were looked for in git, while assumed
 	// assumed is set while git is still read, and nothing in it is known.
 	assumed bool
 }
@@ -70,13 +70,18 @@ func withSettings[T any](ctx context.Context, e *env, f func(*settings) (T, erro
 	}
 	if !assumed.agree(configured.git) || errors.Is(err, errAssumed) {
 		result, err = f(configured)
+		return configured, result, err
 	}
-	return configured, result, err
+	// What f returned may hold on to them, and ask for more.
+	assumed.git, assumed.assumed = configured.git, false
+	return assumed, result, err
 }
 
 // config returns git's configuration to look for a key in.
 func (s *settings) config(key string) gitutil.GitConfig {
-	s.asked = append(s.asked, key)
+	if s.assumed {
+		s.asked = append(s.asked, key)
+	}
 	return s.git
 }
 
@@ -133,7 +138,10 @@ var gitsignNames = map[string]gitsignName{
 	"gitseal.fulcio":             {"gitsign.fulcio", "GITSIGN_FULCIO_URL"},
 	"gitseal.rekor":              {"gitsign.rekor", "GITSIGN_REKOR_URL"},
 	"gitseal.rekorVersion":       {"gitsign.rekorVersion", "GITSIGN_REKOR_VERSION"},
+	"gitseal.issuer":             {"gitsign.issuer", "GITSIGN_OIDC_ISSUER"},
 	"gitseal.clientID":           {"gitsign.clientID", "GITSIGN_OIDC_CLIENT_ID"},
+	"gitseal.connectorID":        {"gitsign.connectorID", "GITSIGN_CONNECTOR_ID"},
+	"gitseal.tokenProvider":      {"gitsign.tokenProvider", "GITSIGN_TOKEN_PROVIDER"},
 	"gitseal.timestampServerURL": {"gitsign.timestampServerURL", "GITSIGN_TIMESTAMP_SERVER_URL"},
 }
 

@@ -60,6 +60,11 @@ func runShow(c *cli.Context, e *env) error {
 		return err
 	}
 	defer entries.Close()
+	kept, err := openProofs(c.Context, repo)
+	if err != nil {
+		return err
+	}
+	defer e.closeProofs(kept)
 	rev := c.Args().First()
 	if rev == "" {
 		rev = "HEAD"
@@ -68,6 +73,9 @@ func runShow(c *cli.Context, e *env) error {
 	// leaves it to verify to say whether they may. The check that anybody
 	// passes is not shown.
 	judge := &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: audit.Anyone{}, Entries: entries}
+	if kept != nil {
+		judge.Proofs = kept
+	}
 	if judge.Keys, err = settings.keys(c.Context, c, e, repo, v, nil); err != nil {
 		return err
 	}
@@ -85,7 +93,7 @@ func runShow(c *cli.Context, e *env) error {
 		if j.Class != verifier.Verified {
 			return fail(j.exit(), fmt.Errorf("%s %s: %s: %s", j.object.Type, j.object.OID, j.Class, j.Message))
 		}
-		return writeBundle(c, e, v, j.object, repo.ObjectFormat())
+		return writeBundle(c, e, v, j.object, repo.ObjectFormat(), kept)
 	}
 	if asJSON {
 		err = writeJSON(e, struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"gitseal/gitutil"
+	"gitseal/internal/proofs"
 	"gitseal/verifier"
 )
 
@@ -30,7 +31,8 @@ const bundleDescription = "With --bundle it writes a verified signature as a Sig
 	"bundle does not show: gitseal verify does."
 
 // writeBundle writes the signature of an object, which is valid, as a bundle.
-func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object, format gitutil.Format) error {
+// kept is the proofs of the repository; nil: it has none.
+func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object, format gitutil.Format, kept *proofs.Reader) error {
 	split, err := gitutil.SplitCommit(o.Data, format)
 	if o.Type == "tag" {
 		split, err = gitutil.SplitTag(o.Data, format)
@@ -38,7 +40,17 @@ func writeBundle(c *cli.Context, e *env, v *verifier.Verifier, o gitutil.Object,
 	if err != nil {
 		return err
 	}
-	b, artifact, err := v.Bundle(split.Payload, split.Signature, verifier.AnyIdentity{})
+	var found []verifier.Proof
+	if kept != nil {
+		key, err := verifier.ProofKey(split.Signature)
+		if err == nil {
+			found, err = kept.Find(c.Context, key)
+		}
+		if err != nil && len(found) == 0 {
+			return fmt.Errorf("%s %s: %w", o.Type, o.OID, err)
+		}
+	}
+	b, artifact, err := v.Bundle(split.Payload, split.Signature, verifier.AnyIdentity{}, found...)
 	var verr *verifier.VerifyError
 	if errors.As(err, &verr) && verr.Class == verifier.NotLogged {
 		// It is valid by an entry from elsewhere, which is of another

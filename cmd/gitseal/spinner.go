@@ -98,10 +98,13 @@ func (p *spinner) stop() {
 	}
 }
 
-// openTerminal opens the controlling terminal for writing.
+// openTerminal opens the controlling terminal for writing, if a person would
+// read there what is written: not while it shows the screen of an editor or
+// another program that called git, and not from the background, where a shell
+// may be waiting for a command, or the terminal stop who writes.
 func openTerminal() (*os.File, error) {
 	tty, err := os.OpenFile(terminalDevice, os.O_WRONLY, 0)
-	if err == nil && !isTerminal(tty) {
+	if err == nil && !(isTerminal(tty) && showsLines(tty)) {
 		_ = tty.Close() // not what it seemed
 		err = os.ErrNotExist
 	}

@@ -2,32 +2,48 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
+	"os"
+	"os/signal"
+	"time"
 
 	"gitseal/signer"
+	"gitseal/signer/oidc"
 )
 
 // tokenVariable holds the identity token to sign with.
 const tokenVariable = "SIGSTORE_ID_TOKEN"
 
-// errNoToken says that nobody vouches for the signer.
-var errNoToken = errors.New(tokenVariable + " is not set")
-
-// envToken is the identity token in the environment.
-type envToken struct {
-	getenv func(string) string
+// sourceTokens has a signer's tokens come from a source.
+type sourceTokens struct {
+	source  oidc.Source
+	spinner *spinner
 }
 
 // Token implements signer.TokenSource.
-func (t envToken) Token(context.Context) (string, error) {
-	// A shell leaves no line end behind, the file of a secret store may.
-	token := strings.TrimSpace(t.getenv(tokenVariable))
-	if token == "" {
-		return "", errNoToken
+func (t sourceTokens) Token(ctx context.Context) (string, error) {
+	grant, err := askFor(ctx, t.source, t.spinner)
+	if err != nil {
+		return "", err
 	}
-	return token, nil
+	return grant.IDToken, nil
+}
+
+// loginTimeout is how long a person has to log in.
+const loginTimeout = 5 * time.Minute
+
+// askFor gets a token. A person who is asked has the terminal for it, and time,
+// and can end it with Ctrl-C.
+func askFor(ctx context.Context, source oidc.Source, spinner *spinner) (*oidc.Grant, error) {
+	if !isInteractive(source) {
+		return source.Grant(ctx)
+	}
+	spinner.stop()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	return source.Grant(ctx)
 }
 
 // tokenOwner says for whom a token is.

@@ -19,6 +19,7 @@ import (
 type tracer struct {
 	now   func() time.Time
 	began time.Time
+	steps *steps // told of each step, too; nil: not
 
 	mu   sync.Mutex // guards file
 	file *os.File   // nil: none
@@ -44,9 +45,13 @@ type traceLine struct {
 	Err      string  `json:"error,omitempty"`
 }
 
+// newTracer returns a tracer that writes nothing, but notes the steps of the
+// run.
+func newTracer(e *env) *tracer { return &tracer{now: e.now, began: e.began, steps: &e.steps} }
+
 // trace opens the trace that the settings ask for.
 func (s *settings) trace(e *env) (*tracer, error) {
-	t := &tracer{now: e.now, began: e.began}
+	t := newTracer(e)
 	v, err := s.lookup("gitseal.trace", "")
 	if err != nil || v.Value == "" {
 		return t, err
@@ -66,7 +71,12 @@ func (s *settings) trace(e *env) (*tracer, error) {
 }
 
 // step notes that a step of signing begins.
-func (t *tracer) step(name string) { t.write(traceLine{At: t.since(t.time()), Step: name}) }
+func (t *tracer) step(name string) {
+	if t.steps != nil {
+		t.steps.add(name, t.since(t.now()))
+	}
+	t.write(traceLine{At: t.since(t.time()), Step: name})
+}
 
 // request notes a request that is over.
 func (t *tracer) request(ev transport.Event) {
@@ -105,7 +115,7 @@ func (t *tracer) write(line traceLine) {
 
 func (t *tracer) close() {
 	if t.file != nil {
-		t.step("done")
+		t.write(traceLine{At: t.since(t.time()), Step: "done"})
 		_ = t.file.Close() // see write
 	}
 }

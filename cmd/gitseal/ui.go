@@ -21,6 +21,7 @@ type env struct {
 	began          time.Time // when the run began
 	program        string    // the absolute path by which it was called
 	lost           error     // why printf could not write; nil if it could
+	steps          steps     // of signing, for the log of failures
 }
 
 // printf writes to stdout. What cannot be written ends a command that is good

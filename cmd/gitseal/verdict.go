@@ -32,12 +32,12 @@ const (
 // judge verifies a signature under the trust and the policy in force. An
 // error means that this could not be tried.
 func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
-	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(e, payload, signature) })
+	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(ctx, e, payload, signature) })
 	return v, err
 }
 
 // judge verifies a signature under these settings.
-func (s *settings) judge(e *env, payload, signature []byte) (*verdict, error) {
+func (s *settings) judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
 	trust, err := s.trust("")
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (s *settings) judge(e *env, payload, signature []byte) (*verdict, error) {
 		return nil, err
 	}
 	if policy != nil {
-		result, err := s.verify(v, payload, signature, policy)
+		result, err := s.verify(ctx, v, payload, signature, policy)
 		if err != nil {
 			return refused(err, source, hint), nil
 		}
@@ -62,7 +62,7 @@ func (s *settings) judge(e *env, payload, signature []byte) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.verify(v, payload, signature, verifier.AnyIdentity{})
+	result, err := s.verify(ctx, v, payload, signature, verifier.AnyIdentity{})
 	switch {
 	case err != nil:
 		return refused(err, "", hint), nil

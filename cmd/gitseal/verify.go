@@ -83,9 +83,17 @@ func runVerify(c *cli.Context, e *env) error {
 	if len(revs) == 0 {
 		revs = []string{"HEAD"}
 	}
+	kept, err := openProofs(c.Context, repo)
+	if err != nil {
+		return err
+	}
+	defer e.closeProofs(kept)
 	byPolicy, isPolicy := allowed.(audit.ByPolicy)
 	ownPolicy := isPolicy && !c.IsSet("policy")
 	judge := &audit.Judge{Format: repo.ObjectFormat(), Verifier: v, Allowed: allowed, Entries: entries}
+	if kept != nil {
+		judge.Proofs = kept
+	}
 	if judge.Keys, err = settings.keys(c.Context, c, e, repo, v, byPolicy.Policy); err != nil {
 		return err
 	}
