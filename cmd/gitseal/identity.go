@@ -172,7 +172,7 @@ func (s *settings) terminal(called bool) (func() (io.WriteCloser, error), error)
 	return func() (io.WriteCloser, error) {
 		tty, err := openTerminal()
 		if err != nil {
-			return nil, errors.New("no terminal")
+			return nil, errors.New("there is no terminal")
 		}
 		return tty, nil
 	}, nil

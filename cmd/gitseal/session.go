@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,16 @@ func (s *session) make(ctx context.Context, payload []byte) (*signer.Signature, 
 	return s.signHere(ctx, payload)
 }
 
+// deferral returns when the signature over payload goes without its log entry. One
+// over a push certificate never does: it is judged as it arrives, when no proof
+// has.
+func (s *session) deferral(payload []byte) signer.Defer {
+	if bytes.HasPrefix(payload, []byte("certificate version ")) {
+		return signer.DeferNever
+	}
+	return s.defers
+}
+
 // signHere signs in this process.
 func (s *session) signHere(ctx context.Context, payload []byte) (*signer.Signature, error) {
 	own, cred, err := s.credential(ctx, payload)
@@ -154,7 +165,7 @@ func (s *session) credential(ctx context.Context, payload []byte) (*signer.Signe
 		}
 	}
 	cfg := s.config
-	cfg.Defer = s.defers
+	cfg.Defer = s.deferral(payload)
 	cfg.Accept = func(c *signer.Claims) error { return s.settings.mayUse(c, payload) }
 	if s.remote != nil {
 		cfg.Tokens = sourceTokens{s.remote.source, s.spinner}

@@ -91,7 +91,7 @@ func (s *session) drop(a *agent.Client) {
 // signByAgent has the agent sign. What it gives back is verified, under the
 // trusted root of this process, like anything else that came from outside.
 func (s *session) signByAgent(ctx context.Context, a *agent.Client, payload []byte) (*signer.Signature, error) {
-	request := &agent.SignRequest{Instance: s.remote.digest, Source: s.remote.person, Payload: payload, Defer: string(s.defers)}
+	request := &agent.SignRequest{Instance: s.remote.digest, Source: s.remote.person, Payload: payload, Defer: string(s.deferral(payload))}
 	who, unfit, err := s.choose(ctx, a, payload)
 	if err != nil {
 		return nil, err

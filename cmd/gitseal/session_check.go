@@ -28,7 +28,7 @@ func (s *session) check(ctx context.Context, payload []byte, answer *agent.SignA
 		made.Result, err = s.config.Verifier.Verify(payload, answer.Armored, allowed)
 		return made, err
 	}
-	if s.defers == signer.DeferNever {
+	if s.deferral(payload) == signer.DeferNever {
 		return nil, errors.New("it has no log entry, and was not to go without")
 	}
 	if made.Pending, err = signer.ParsePending(answer.Pending); err != nil {
@@ -48,7 +48,7 @@ func (s *session) check(ctx context.Context, payload []byte, answer *agent.SignA
 	}
 	made.Result = &verifier.Result{
 		Certificate: unlogged.Certificate, Times: unlogged.Times, SigningTime: unlogged.SigningTime,
-		TrustedRoot: unlogged.TrustedRoot, Passed: unlogged.Passed, Notes: unlogged.Notes,
+		Time: unlogged.Time, TrustedRoot: unlogged.TrustedRoot, Passed: unlogged.Passed, Notes: unlogged.Notes,
 	}
 	return made, nil
 }
