@@ -62,14 +62,16 @@ func newAuthority(a *trust.Authority, set *fixedkey.Set) *authority {
 	for _, cert := range a.Chain {
 		keys = append(keys, set.Key(cert.PublicKey))
 	}
-	return &authority{Authority: a, keys: keys, links: sync.OnceValue(func() error {
+	ready := &authority{Authority: a, keys: keys}
+	ready.links = sync.OnceValue(func() error {
 		for i, cert := range a.Chain[:len(a.Chain)-1] {
-			if err := signedBy(cert, a.Chain[i+1]); err != nil {
+			if err := ready.signedBy(cert, i+1); err != nil {
 				return fmt.Errorf("certificate %d of %s in the trusted root: %w", i, a.URI, err)
 			}
 		}
 		return nil
-	})}
+	})
+	return ready
 }
 
 // chain checks that a certificate authority of the trusted root issued the

@@ -67,6 +67,7 @@ func (o *office) result(t *testing.T) (*verifier.Result, error) {
 	v := verifierOf(t, o.root(t, chain...))
 	if o.prepare {
 		v.Prepare()
+		v.PrepareTimestamps()
 	}
 	return v.Verify(payload, armored(t, message), verifier.AnyIdentity{})
 }

@@ -48,6 +48,10 @@ type Config struct {
 	// TrustedRoots are in force side by side; a signature verifies whole
 	// under one of them. At least one is required.
 	TrustedRoots []*TrustedRoot
+
+	// Small leaves out what makes many verifications faster and takes memory,
+	// up to 17 MB; false: it is made once it is worth its while.
+	Small bool
 }
 
 // A Verifier verifies signatures under fixed trusted roots. It may be used by
@@ -61,7 +65,7 @@ func New(cfg Config) (*Verifier, error) {
 	if len(cfg.TrustedRoots) == 0 {
 		return nil, errors.New("making a verifier: no trusted root")
 	}
-	v, keys := new(Verifier), new(fixedkey.Set)
+	v, keys := new(Verifier), &fixedkey.Set{NoTables: cfg.Small}
 	for _, tr := range cfg.TrustedRoots {
 		v.roots = append(v.roots, newRoot(tr, keys))
 	}
@@ -77,15 +81,27 @@ func (v *Verifier) TrustedRoots() []*TrustedRoot {
 	return all
 }
 
-// Prepare makes the checks that depend on the trusted roots alone, and keeps
-// their outcome: that the chains of the authorities are signed from the top
-// down. The first verification that needs them makes them otherwise, so this
-// is for a program that waits for something else first.
+// Prepare makes checks that depend on the trusted roots alone, and keeps their
+// outcome: that the chains of the certificate authorities are signed from the
+// top down. The first verification that needs them makes them otherwise, so
+// this is for a program that waits for something else first.
 func (v *Verifier) Prepare() {
 	for _, r := range v.roots {
-		for _, a := range slices.Concat(r.cas, r.tsas) {
-			_ = a.links() // who needs the chain is told
-		}
+		prepare(r.cas)
+	}
+}
+
+// PrepareTimestamps is Prepare for the time-stamp authorities, whom not every
+// signature needs.
+func (v *Verifier) PrepareTimestamps() {
+	for _, r := range v.roots {
+		prepare(r.tsas)
+	}
+}
+
+func prepare(authorities []*authority) {
+	for _, a := range authorities {
+		_ = a.links() // who needs the chain is told
 	}
 }
 

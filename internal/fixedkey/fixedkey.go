@@ -49,16 +49,20 @@ func New(pub *ecdsa.PublicKey) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a table of a key: %w", err)
 	}
-	k := &Key{order: new(big.Int).Set(pub.Curve.Params().N), size: (len(q) - 1) / 2}
+	sum := sumP384
 	if pub.Curve == elliptic.P256() {
-		k.sum, err = sumP256(q)
-	} else {
-		k.sum, err = sumP384(q)
+		sum = sumP256
 	}
+	of, err := sum(q)
 	if err != nil {
 		return nil, fmt.Errorf("making a table of a key: %w", err)
 	}
-	return k, nil
+	return newKey(pub, q, of), nil
+}
+
+// newKey returns the Key of pub, which is q uncompressed, with that sum.
+func newKey(pub *ecdsa.PublicKey, q []byte, sum func(u1, u2 []byte) ([]byte, error)) *Key {
+	return &Key{new(big.Int).Set(pub.Curve.Params().N), (len(q) - 1) / 2, sum}
 }
 
 // supported reports whether there can be a table of pub.

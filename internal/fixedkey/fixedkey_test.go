@@ -14,7 +14,7 @@ import (
 )
 
 // agree checks that the table of pub says of a signature what crypto/ecdsa
-// says, and that both say want.
+// says, and on P-384 the few multiples of it, and that all say want.
 func agree(t *testing.T, pub *ecdsa.PublicKey, fixed *Key, digest, sig []byte, want bool) {
 	t.Helper()
 	if got := ecdsa.VerifyASN1(pub, digest, sig); got != want {
@@ -23,6 +23,20 @@ func agree(t *testing.T, pub *ecdsa.PublicKey, fixed *Key, digest, sig []byte, w
 	if got := fixed.Verify(digest, sig); got != want {
 		t.Errorf("Verify(%x, %x) = %t, want %t", digest, sig, got, want)
 	}
+	if pub.Curve == elliptic.P384() {
+		if got := fixOnce(t, pub).Verify(digest, sig); got != want {
+			t.Errorf("without a table: Verify(%x, %x) = %t, want %t", digest, sig, got, want)
+		}
+	}
+}
+
+func fixOnce(t testing.TB, pub *ecdsa.PublicKey) *Key {
+	t.Helper()
+	k, err := newOnceP384(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 func fix(t testing.TB, pub *ecdsa.PublicKey) *Key {

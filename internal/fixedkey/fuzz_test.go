@@ -22,6 +22,7 @@ func FuzzVerify(f *testing.F) {
 	type pair struct {
 		pub   *ecdsa.PublicKey
 		fixed *Key
+		once  *Key // nil: on P-256
 		d     *big.Int
 	}
 	keys := make(map[bool][]pair)
@@ -29,7 +30,11 @@ func FuzzVerify(f *testing.F) {
 		for _, d := range []*big.Int{big.NewInt(1), plus(curve.Params().N, -1), big.NewInt(256), big.NewInt(0x1234567)} {
 			pub := publicKey(f, curve, multiple(f, curve, d))
 			large := curve == elliptic.P384()
-			keys[large] = append(keys[large], pair{pub, fix(f, pub), d})
+			var once *Key
+			if large {
+				once = fixOnce(f, pub)
+			}
+			keys[large] = append(keys[large], pair{pub, fix(f, pub), once, d})
 		}
 	}
 	f.Fuzz(func(t *testing.T, large bool, which uint8, digest, sig, a, b []byte) {
@@ -38,6 +43,9 @@ func FuzzVerify(f *testing.F) {
 			want := ecdsa.VerifyASN1(k.pub, digest, sig)
 			if got := k.fixed.Verify(digest, sig); got != want {
 				t.Errorf("Verify(%x, %x) by [%v]G = %t, crypto/ecdsa says %t", digest, sig, k.d, got, want)
+			}
+			if k.once != nil && k.once.Verify(digest, sig) != want {
+				t.Errorf("without a table: Verify(%x, %x) by [%v]G = %t, crypto/ecdsa says %t", digest, sig, k.d, !want, want)
 			}
 			return want
 		}

@@ -29,6 +29,8 @@ const (
 // A Set knows the keys of a trusted root. The zero value is an empty one. It
 // may be used by several goroutines at once.
 type Set struct {
+	NoTables bool // that memory is worth more than time
+
 	mu        sync.Mutex
 	verifiers []*Verifier  // guarded by mu
 	tables    atomic.Int32 // asked for so far
@@ -53,21 +55,32 @@ func (s *Set) Key(key crypto.PublicKey) crypto.PublicKey {
 		return key
 	}
 	v := &Verifier{pub: pub, set: s}
+	if pub.Curve == elliptic.P384() && !fips140.Enabled() {
+		v.once = sync.OnceValue(func() *Key {
+			k, err := newOnceP384(pub)
+			if err != nil {
+				return nil // not a point of the curve: crypto/ecdsa accepts nothing by it
+			}
+			return k
+		})
+	}
 	s.verifiers = append(s.verifiers, v)
 	return v
 }
 
-// A Verifier verifies signatures by one public key: the first ones as
-// crypto/ecdsa does, at no cost beside, and by a table from when enough have
-// come for that to be repaid. Its answers are those of crypto/ecdsa throughout.
-// It may be used by several goroutines at once.
+// A Verifier verifies signatures by one public key: the first ones at no cost
+// beside, on P-256 as crypto/ecdsa does and on P-384 by a few multiples of the
+// key, and by a table from when enough have come for that to be repaid. Its
+// answers are those of crypto/ecdsa throughout. It may be used by several
+// goroutines at once.
 //
-// In FIPS 140-3 mode there is no table: whoever asks for the module's ECDSA
-// gets that.
+// In FIPS 140-3 mode it is crypto/ecdsa that answers: whoever asks for the
+// module's ECDSA gets that.
 type Verifier struct {
 	pub   *ecdsa.PublicKey
 	set   *Set
 	uses  atomic.Int64
+	once  func() *Key         // of the first signatures; nil, or returns nil: crypto/ecdsa verifies them
 	table atomic.Pointer[Key] // nil: not made
 }
 
@@ -83,6 +96,11 @@ func (v *Verifier) Verify(digest, sig []byte) bool {
 	}
 	if k := v.table.Load(); k != nil {
 		return k.Verify(digest, sig)
+	}
+	if v.once != nil {
+		if k := v.once(); k != nil {
+			return k.Verify(digest, sig)
+		}
 	}
 	return ecdsa.VerifyASN1(v.pub, digest, sig)
 }
@@ -100,7 +118,7 @@ func VerifyASN1(key crypto.PublicKey, digest, sig []byte) bool {
 }
 
 func (v *Verifier) makeTable() {
-	if fips140.Enabled() || v.set.tables.Add(1) > maxTables {
+	if v.set.NoTables || fips140.Enabled() || v.set.tables.Add(1) > maxTables {
 		return
 	}
 	k, err := New(v.pub)

@@ -51,6 +51,21 @@ func TestTableIsMadeWhenItIsRepaid(t *testing.T) {
 	})
 }
 
+func TestNoTablesAreMadeWhereNoneAreWanted(t *testing.T) {
+	onBothCurves(t, func(t *testing.T, curve elliptic.Curve) {
+		key, digest, sig := signed(t, curve)
+		v := verifierOf(t, &Set{NoTables: true}, key)
+		for range 2 * repaid {
+			if !v.Verify(digest, sig) {
+				t.Fatal("a good signature does not verify")
+			}
+		}
+		if v.table.Load() != nil {
+			t.Error("there is a table")
+		}
+	})
+}
+
 func TestKeyOfTheSameValueIsTheSame(t *testing.T) {
 	var s Set
 	a, _, _ := signed(t, elliptic.P256())
