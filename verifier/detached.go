@@ -59,7 +59,8 @@ type Detached struct {
 // itself, so that one is enough, and entries that somebody adds cannot turn a
 // good signature into a bad one. They are judged by their index in the log;
 // when none verifies, the error is that of the one that came furthest. When
-// none is left to judge, the class is NotLogged.
+// none is left to judge, the class is NotLogged; so it is where Proofs alone speak
+// of the signature and none holds, which anybody can bring about.
 func (v *Verifier) VerifyDetached(payload, signature []byte, d Detached, allowed Allowed) (*Result, error) {
 	s, verr := v.open(payload, signature, allowed)
 	if verr != nil {
@@ -69,8 +70,12 @@ func (v *Verifier) VerifyDetached(payload, signature []byte, d Detached, allowed
 		return v.judge(&s.signature, allowed)
 	}
 
-	if tries := slices.Concat(v.proofs(s, d.Proofs), s.detached(d)); len(tries) > 0 {
+	proofs, entries := v.proofs(s, d.Proofs), s.detached(d)
+	if tries := slices.Concat(proofs, entries); len(tries) > 0 {
 		_, result, err := v.first(tries, allowed)
+		if err != nil && len(entries) == 0 {
+			err = v.unproven(s, err, allowed)
+		}
 		return result, err
 	}
 
@@ -95,6 +100,22 @@ func (v *Verifier) first(tries []*signature, allowed Allowed) (proven *signature
 		}
 	}
 	return nil, nil, err
+}
+
+// unproven returns the error for a signature of which proofs speak that do not
+// hold; err is that of the one that came furthest. Anybody can make one, and it
+// makes a signature no worse than if there were none: nobody is known to have
+// logged it.
+func (v *Verifier) unproven(s *message, err error, allowed Allowed) error {
+	var verr, without *VerifyError
+	if !errors.As(err, &verr) || verr.Check == CheckIdentity {
+		return err // that is not the proof's
+	}
+	if _, err := v.judge(&s.signature, allowed); !errors.As(err, &without) || without.Class != NotLogged {
+		return err
+	}
+	verr.Class, verr.Err = NotLogged, fmt.Errorf("%w, and a proof from outside does not hold: %w", without.Err, verr.Err)
+	return verr
 }
 
 // notLogged returns err with what was looked at in vain.

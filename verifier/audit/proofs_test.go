@@ -163,7 +163,7 @@ func TestProofsAreNotBelieved(t *testing.T) {
 		"good":                        {[]verifier.Proof{good}, verifier.Verified},
 		"of another signature":        {[]verifier.Proof{proofOf(t, a, stranger)}, verifier.NotLogged},
 		"unreadable":                  {[]verifier.Proof{{Entry: []byte("entry")}}, verifier.NotLogged},
-		"by a log that is not ours":   {[]verifier.Proof{proofOf(t, other, signature)}, verifier.UntrustedLog},
+		"by a log that is not ours":   {[]verifier.Proof{proofOf(t, other, signature)}, verifier.NotLogged},
 		"a good one beside others":    {[]verifier.Proof{{}, proofOf(t, other, signature), proofOf(t, a, stranger), good}, verifier.Verified},
 		"nothing under the signature": {nil, verifier.NotLogged},
 	} {
