@@ -15,7 +15,7 @@ type ConfigEntry struct {
 	Key    string // section and variable in lower case, subsection as written
 	Value  string
 	Scope  string // "system", "global", "local", "worktree" or "command"
-	Origin string // where it was set: "file:PATH", "command line:", …
+	Origin string // where it was set: "file:PATH", "command line", …
 	// NoValue marks a key written without "=", which git reads as true
 	// where a boolean is wanted and refuses elsewhere.
 	NoValue bool
@@ -81,7 +81,7 @@ func parseConfig(out []byte) ([]ConfigEntry, error) {
 			Key:     key,
 			Value:   value,
 			Scope:   string(fields[0]),
-			Origin:  string(fields[1]),
+			Origin:  strings.TrimSuffix(string(fields[1]), ":"), // what is set by "command line:" has no file
 			NoValue: !hasValue,
 		})
 	}
@@ -109,6 +109,18 @@ func (g GitConfig) GetAll(key string) []ConfigEntry {
 	return all
 }
 
+// Below returns every entry whose key begins with prefix, which is in lower
+// case, in order.
+func (g GitConfig) Below(prefix string) []ConfigEntry {
+	var found []ConfigEntry
+	for _, e := range g.entries {
+		if strings.HasPrefix(e.Key, prefix) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
 // String returns the value in force for a key, or unset if there is none. A
 // key without a value is an error.
 func (g GitConfig) String(key, unset string) (string, error) {
@@ -116,6 +128,7 @@ func (g GitConfig) String(key, unset string) (string, error) {
 	if !ok {
 		return unset, nil
 	}
+	e.Key = key // in the capitals that people know it by
 	if e.NoValue {
 		return "", &ConfigError{e, errors.New("missing value")}
 	}
@@ -130,6 +143,7 @@ func (g GitConfig) Bool(key string, unset bool) (bool, error) {
 	if !ok {
 		return unset, nil
 	}
+	e.Key = key
 	if e.NoValue {
 		return true, nil
 	}

@@ -81,7 +81,7 @@ func TestReadConfig(t *testing.T) {
 
 	_, err = config.String("user.useConfigOnly", "")
 	var bad *ConfigError
-	if !errors.As(err, &bad) || bad.Entry.Key != "user.useconfigonly" || !strings.Contains(err.Error(), file) {
+	if !errors.As(err, &bad) || bad.Entry.Key != "user.useConfigOnly" || !strings.Contains(err.Error(), file) {
 		t.Errorf("String(key without a value) = %v, want an error with key and file", err)
 	}
 }
@@ -95,6 +95,20 @@ func TestReadConfigOutsideARepository(t *testing.T) {
 	}
 	if got, err := config.String("gitseal.instance", ""); err != nil || got != "local" {
 		t.Errorf("String = %q, %v, want local", got, err)
+	}
+}
+
+// TestReadConfigNamesTheCommandLine: an origin is shown in brackets and before
+// colons, and git's own for -c ends with one.
+func TestReadConfigNamesTheCommandLine(t *testing.T) {
+	env, _ := writeConfig(t, "[gitseal]\n\tinstance = local\n")
+	env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=gitseal.instance", "GIT_CONFIG_VALUE_0=sigstore")
+	config, err := ReadConfig(t.Context(), Config{Dir: t.TempDir(), Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _ := config.Get("gitseal.instance"); e.Value != "sigstore" || e.Origin != "command line" {
+		t.Errorf("got %q, set in %q, want sigstore, set in the command line", e.Value, e.Origin)
 	}
 }
 

@@ -1,6 +1,11 @@
 package gitutil
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,6 +20,34 @@ func Pinned(env []string, gitDir string) []string {
 		return slices.Contains(ofRepository, name) || strings.HasPrefix(name, "GIT_CONFIG_KEY_") || strings.HasPrefix(name, "GIT_CONFIG_VALUE_")
 	})
 	return append(env, "GIT_DIR="+gitDir)
+}
+
+// Accept checks that git takes a directory for the git directory of a repository
+// as if one had gone there: that it is one, and is of the user, or of somebody
+// whom safe.directory trusts. Who says by GIT_DIR what repository is meant, as
+// Pinned does, vouches for it, and git asks no more; yet since a path was noted
+// somebody else may have put there what they like.
+func Accept(ctx context.Context, env []string, gitDir string) error {
+	env = slices.DeleteFunc(Pinned(env, gitDir), func(pair string) bool { return strings.HasPrefix(pair, "GIT_DIR=") })
+	at := gitDir
+	if filepath.Base(gitDir) == ".git" {
+		at = filepath.Dir(gitDir) // by whose name people trust it
+	}
+	c := Config{Dir: at, Env: append(env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(at),
+		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.bareRepository", "GIT_CONFIG_VALUE_0=all")}
+	out, _, err := c.run(ctx, nil, "rev-parse", "--path-format=absolute", "--git-common-dir")
+	if err != nil {
+		return fmt.Errorf("looking at repository %s: %w", gitDir, err)
+	}
+	found, ferr := os.Stat(strings.TrimSuffix(string(out), "\n"))
+	want, werr := os.Stat(gitDir)
+	if err := errors.Join(ferr, werr); err != nil {
+		return fmt.Errorf("looking at repository %s: %w", gitDir, err)
+	}
+	if !os.SameFile(found, want) {
+		return fmt.Errorf("looking at repository %s: %w", gitDir, ErrNotRepository)
+	}
+	return nil
 }
 
 // ofRepository are the variables of git rev-parse --local-env-vars, and those by

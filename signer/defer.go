@@ -15,8 +15,8 @@ import (
 // made later, for without it the signature does not verify.
 type Defer string
 
-// When to go without: never, which is the zero value; when the log cannot be
-// reached; always, so that the log is not asked.
+// When to go without: never, which is the zero value; when the log or a
+// time-stamp authority cannot be reached; always, so that the log is not asked.
 //
 // What is deferred is never a refusal: an error of a log or a time-stamp
 // authority is passed over only where it says of itself, by a method Unreachable
@@ -106,8 +106,8 @@ func (s *Signer) patiently(q question) question {
 
 // proveOrDefer is prove where the entry may be deferred. The proof then has none,
 // and of the time-stamp authorities only what those gave that could be reached.
-// But where the logs did answer, an authority that cannot be reached is the
-// failure that it is in prove.
+// Where the log alone did answer its entry is left out, too: asking for it again
+// is harmless, and an entry without a time may prove nothing.
 func (s *Signer) proveOrDefer(ctx context.Context, signature []byte, add func(context.Context, Log) ([]byte, error)) (*proof, error) {
 	logs := s.cfg.Logs
 	switch s.cfg.Defer {
@@ -122,24 +122,17 @@ func (s *Signer) proveOrDefer(ctx context.Context, signature []byte, add func(co
 	}
 	p := &proof{make([]*tlog.Entry, len(logs)), make([][]byte, len(s.cfg.Timestampers))}
 	deferred := len(logs) == 0
-	var unstamped error
 	err := s.ask(ctx, questions, func(a answer) error {
-		switch {
-		case ctx.Err() != nil || !unreachable(a.err):
+		if ctx.Err() != nil || !unreachable(a.err) {
 			return p.take(a)
-		case a.step == stepLog:
-			deferred = true
-		case unstamped == nil:
-			unstamped = &StepError{stepStamp, a.err}
 		}
+		deferred = true
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !deferred && unstamped != nil:
-		return nil, unstamped
-	case deferred:
+	}
+	if deferred {
 		p.entries = nil
 		p.tokens = slices.DeleteFunc(p.tokens, func(token []byte) bool { return token == nil })
 	}

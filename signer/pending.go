@@ -45,6 +45,47 @@ func (s *Signer) checkPending(sig *Signature, cred *Credential, sd *cms.SignedDa
 	return sig.Pending.Check()
 }
 
+// PendingOf returns what has to be recorded of a signature without a log entry,
+// from the signature itself: what Sign said of it when it was made. It has to be
+// in the form in which Sign makes it, and in no other. Whether it is worth
+// anything is for the verifier.
+func PendingOf(armored []byte) (*Pending, error) {
+	p, err := pendingOf(armored)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is to be recorded of the signature: %w", err)
+	}
+	return p, nil
+}
+
+func pendingOf(armored []byte) (*Pending, error) {
+	der, _, err := cms.Dearmor(armored)
+	if err != nil {
+		return nil, err
+	}
+	sd, err := cms.Parse(der)
+	if err != nil {
+		return nil, err
+	}
+	if again, err := sd.Marshal(); err != nil || !bytes.Equal(cms.Armor(again), armored) {
+		return nil, errors.New("not as git stores it")
+	}
+	if n := len(sd.Certificates); n != 1 {
+		return nil, fmt.Errorf("%d certificates, want one", n)
+	}
+	signed, err := sd.Signer.SignedBytes()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pending{SignedAttributes: signed, Signature: sd.Signer.Signature, Certificate: sd.Certificates[0]}
+	for _, attr := range sd.Signer.UnsignedAttributes {
+		if attr.Type != cms.OIDTimeStampToken {
+			return nil, fmt.Errorf("unsigned attribute %v, which is no time-stamp", attr.Type)
+		}
+		p.Timestamps = append(p.Timestamps, attr.Values...)
+	}
+	return p, p.Check()
+}
+
 // Bounds of a Pending, in bytes. Real ones have 1 kB, a certificate 1 kB, a
 // token 1 to 6.
 const (

@@ -145,3 +145,40 @@ func FuzzPending(f *testing.F) {
 		}
 	})
 }
+
+// TestPendingOfIsWhatSignSaid: what is read from the signature is what was said
+// of it when it was made.
+func TestPendingOfIsWhatSignSaid(t *testing.T) {
+	a := newAuthority(t, fakeca.Config{})
+	signed := func(cfg signer.Config) *signer.Signature {
+		t.Helper()
+		sig, err := sign(t, cfg, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sig
+	}
+	for name, stamp := range map[string]error{"stamped": nil, "not stamped": errGone{}} {
+		sig := signed(deferring(t, a, signer.DeferAlways, nil, stamp))
+		if got, err := signer.PendingOf(sig.Armored); err != nil || got.Check() != nil || !samePending(got, sig.Pending) {
+			t.Errorf("%s: PendingOf = %v, %v, want %v", name, got, err, sig.Pending)
+		}
+	}
+	deferred := signed(deferring(t, a, signer.DeferAlways, nil, nil)).Armored
+	for name, armored := range map[string][]byte{
+		"one with its entry":  signed(config(t, a)).Armored,
+		"text before it":      append([]byte("x\n"), deferred...),
+		"no signature":        []byte("x"),
+		"half of a signature": deferred[:len(deferred)/2],
+	} {
+		if p, err := signer.PendingOf(armored); err == nil {
+			t.Errorf("PendingOf(%s) = %v, want an error", name, p)
+		}
+	}
+}
+
+func samePending(p, q *signer.Pending) bool {
+	a, aerr := p.Marshal()
+	b, berr := q.Marshal()
+	return aerr == nil && berr == nil && bytes.Equal(a, b)
+}

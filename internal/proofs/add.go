@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
-
 	"gitseal/gitutil"
 	"gitseal/verifier"
 )
@@ -48,7 +46,7 @@ func add(ctx context.Context, gitDir string, more map[[32]byte][]verifier.Proof)
 	}
 	// Two that write at once do so in turn: each would have to begin again
 	// whenever the other is done.
-	unlock, err := lockedfile.MutexAt(filepath.Join(repo.CommonDir(), "gitseal-proofs.lock")).Lock()
+	unlock, err := lock(ctx, filepath.Join(repo.CommonDir(), "gitseal-proofs.lock"))
 	if err != nil {
 		return err
 	}

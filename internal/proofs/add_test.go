@@ -1,6 +1,7 @@
 package proofs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 
 	"gitseal/verifier"
 )
@@ -330,5 +334,28 @@ func TestAddPassesOverWhatIsTooMuch(t *testing.T) {
 	r.put(Remotes+"evil", wide)
 	if err := Check(t.Context(), r.repo, "", r.git("rev-parse", Remotes+"evil")); !errors.As(err, &hostile) || !strings.Contains(err.Error(), "more than 1048576 files") {
 		t.Errorf("Check of the same tree everywhere = %v, want that it is too much", err)
+	}
+}
+
+// TestAddWaitsNoLongerThanItMay: whoever may write to the repository can hold
+// the lock for ever.
+func TestAddWaitsNoLongerThanItMay(t *testing.T) {
+	r := newRig(t)
+	unlock, err := lockedfile.MutexAt(filepath.Join(r.dir, "gitseal-proofs.lock")).Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("out of patience"))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- Add(ctx, r.dir, one(1, proof(t, 0))) }()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "out of patience") {
+			t.Errorf("Add = %v, want that it is out of patience", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Add waits on")
 	}
 }

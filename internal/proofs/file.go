@@ -17,7 +17,7 @@ import (
 const (
 	maxFile   = 1 << 20
 	maxProofs = 16 // each costs its verifier some public-key operations
-	maxStamps = 16
+	maxStamps = 8  // as many as the verifier reads
 )
 
 // parseFile reads the proofs of one signature: lines in ascending order, each

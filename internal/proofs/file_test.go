@@ -87,7 +87,7 @@ func TestFileRefuses(t *testing.T) {
 		{"an entry that is none", `{"tlogEntries":[{}]}` + "\n", "line 1:"},
 		{"no time-stamps where some are announced", strings.Replace(good, stamp, "", 1), "not as a proof is written"},
 		{"a time-stamp that is none", strings.Replace(good, stamp, `{"signedTimestamp":"AAAA"}`, 1), "line 1:"},
-		{"too many time-stamps", strings.Replace(good, stamp, strings.Repeat(stamp+",", maxStamps)+stamp, 1), "more than 16"},
+		{"too many time-stamps", strings.Replace(good, stamp, strings.Repeat(stamp+",", maxStamps)+stamp, 1), "more than 8"},
 		{"an escape", strings.Replace(good, `"tlogEntries"`, `"\u0074logEntries"`, 1), "line 1:"},
 	} {
 		got, err := parseFile([]byte(test.text))

@@ -68,3 +68,24 @@ func TestLongIdleConnectionsSpeakHTTP2(t *testing.T) {
 		t.Errorf("connections %v, want one", from)
 	}
 }
+
+// TestCloseClosesWhatNobodyUses, and the next request opens another connection.
+func TestCloseClosesWhatNobodyUses(t *testing.T) {
+	closed := make(chan bool, 4)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- true
+		}
+	}
+	s.Start()
+	defer s.Close()
+	c, _ := newClient(func(cfg *Config) { cfg.Idle = time.Hour })
+	for range 2 {
+		if _, err := c.Do(context.Background(), &Request{Service: "S", URL: s.URL}); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		<-closed
+	}
+}

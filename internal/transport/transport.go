@@ -182,6 +182,9 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 }
 
+// Close closes the connections that nobody uses. The Client can be used on.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Connect begins to open a connection to the server of rawURL, and returns. The
 // next request to it finds it open, or waits for it rather than open another.
 // Connect asks the server nothing. It does nothing where a proxy is between, and has

@@ -49,6 +49,7 @@ type SignRequest struct {
 	Expect   string   // the subject that the certificate must have; "": that of the last login
 	Payload  []byte   // a git commit, tag or push certificate, as git hands it over
 	Defer    string   // "", "unreachable" or "always": see signer.Defer
+	Queue    string   // directory on this machine in which a signature without a log entry will wait; "": not told
 }
 
 // A SignAnswer is a signature.

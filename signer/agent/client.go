@@ -23,6 +23,7 @@ var ErrRunning = errors.New("another agent is running")
 // A ClientConfig says how to reach an agent. Path is required.
 type ClientConfig struct {
 	Path  string            // of its socket
+	Ahead *Ahead            // a connection that was begun; nil: none
 	Start func() error      // starts an agent that will listen there, and returns; nil: none is started
 	Trace func(line string) // told what is found, and why an agent is not used; nil: nobody
 	Wait  time.Duration     // how long one that was started may take until it answers; 0: 2 s
@@ -64,7 +65,10 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		cfg.Wait = 2 * time.Second
 	}
 	c := &Client{cfg: cfg, places: make(chan struct{}, maxAtOnce)}
-	w, err := c.connect(ctx, helloTime)
+	w, begun, err := cfg.Ahead.take(cfg.Path)
+	if !begun {
+		w, err = c.connect(ctx, helloTime)
+	}
 	if errors.Is(err, io.EOF) {
 		w, err = c.connect(ctx, helloTime) // it may just have ended
 	}
@@ -117,11 +121,16 @@ func (c *Client) takeFirst() *wire {
 // open.
 var errOlder = errors.New("it is of an older version")
 
-// connect connects to the agent that is there, which has to greet within d.
+// connect connects to the agent that is there.
 func (c *Client) connect(ctx context.Context, d time.Duration) (*wire, error) {
+	return connect(ctx, c.cfg.Path, d)
+}
+
+// connect connects to an agent, which has to greet within d.
+func connect(ctx context.Context, path string, d time.Duration) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	conn, err := dial(ctx, c.cfg.Path)
+	conn, err := dial(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -125,6 +125,32 @@ func TestAgentThatHangsUp(t *testing.T) {
 	}
 }
 
+// TestWordsOfAnAgentAreOneLine: they are shown on terminals.
+func TestWordsOfAnAgentAreOneLine(t *testing.T) {
+	path := place(t)
+	const words = "gone\x1b]0;x\a\u202e\nhint: run this"
+	fake(t, path, greeting(t, helloMessage{protocol, "1", true}), func(c *wire) {
+		if _, _, err := c.receive(); err == nil {
+			c.send(&message{Working: &workingMessage{words}}, nil)
+			c.send(&message{Failed: &failedMessage{Step: words, Message: words}}, nil)
+		}
+	})
+	c, err := Dial(t.Context(), ClientConfig{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var steps []string
+	_, err = c.Sign(t.Context(), &SignRequest{Payload: commit("x")}, func(step string) { steps = append(steps, step) })
+	if err == nil || len(steps) != 1 {
+		t.Fatalf("Sign = %v, steps %q", err, steps)
+	}
+	const want = "gone?]0;x???hint: run this"
+	if steps[0] != want || err.Error() != want+": "+want {
+		t.Errorf("step %q, error %q, want %q in both", steps[0], err, want)
+	}
+}
+
 // TestAnswerToAnotherQuestion is none.
 func TestAnswerToAnotherQuestion(t *testing.T) {
 	path := place(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -22,19 +21,11 @@ type talk struct {
 
 // converse answers one request. A client that goes away ends what is done for
 // it.
-func (s *Server) converse(ctx context.Context, cancel func(), w *wire) error {
-	var m *message
-	var body []byte
-	err := w.within(askTime, func() (err error) {
-		m, body, err = w.receive()
-		return err
-	})
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil // it only wanted to see whether we are here
-	case err != nil:
-		return err
-	}
+func (s *Server) converse(w *wire, m *message, body []byte) error {
+	ctx, cancel := context.WithCancel(s.work)
+	defer cancel()
+	s.unpark(w.conn)
+	w.admit = admitAnswer
 	t := &talk{wire: w, in: make(chan *message)}
 	go t.listen(ctx, cancel)
 	go t.pulse(ctx)
@@ -133,6 +124,7 @@ func failed(err error) *failedMessage {
 
 // sign makes a signature.
 func (s *Server) sign(ctx context.Context, t *talk, m *signMessage, payload []byte) (*message, error) {
+	s.stir()
 	what, err := readObject(payload)
 	if err != nil {
 		s.cfg.Log.Warn("refused to sign", "reason", err)
@@ -149,7 +141,14 @@ func (s *Server) sign(ctx context.Context, t *talk, m *signMessage, payload []by
 	sig, err := s.signWith(ctx, t, who, cred, m, payload)
 	if errors.Is(err, signer.ErrForgotten) {
 		// Renewed while somebody thought about it.
-		if who, cred, err = s.credential(ctx, t, m.Instance, m.Source, who.key.identity.Subject); err == nil {
+		var again *slot
+		again, cred, err = s.credential(ctx, t, m.Instance, m.Source, who.key.identity.Subject)
+		switch {
+		case err != nil:
+		case again.key != who.key:
+			err = ErrNoCredential // a namesake's is not what was agreed to
+		default:
+			who = again
 			sig, err = s.signWith(ctx, t, who, cred, m, payload)
 		}
 	}
@@ -170,6 +169,9 @@ func (s *Server) sign(ctx context.Context, t *talk, m *signMessage, payload []by
 func (s *Server) signWith(ctx context.Context, t *talk, who *slot, cred *signer.Credential, m *signMessage, payload []byte) (*signer.Signature, error) {
 	cfg := who.instance.signer.Config()
 	cfg.Defer, cfg.Progress = signer.Defer(m.Defer), t.step
+	if s.stampsLater(who, m) {
+		cfg.Timestampers = nil
+	}
 	one, err := signer.New(cfg)
 	if err != nil {
 		return nil, err
@@ -179,6 +181,11 @@ func (s *Server) signWith(ctx context.Context, t *talk, who *slot, cred *signer.
 		return nil, err
 	}
 	s.use(who)
+	if sig.Pending != nil && s.ownQueue(m) {
+		// Long before it begins what was signed is in the queue, or its client
+		// says so once it is.
+		_ = s.flush() // that the agent ends is no failure
+	}
 	return sig, nil
 }
 
@@ -187,12 +194,14 @@ func (s *Server) confirm(ctx context.Context, who *slot, what object) error {
 	if s.cfg.Confirm == nil {
 		return nil
 	}
-	s.asking.Lock()
-	defer s.asking.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err // whoever wanted it has gone meanwhile
-	}
-	return s.cfg.Confirm(ctx, fmt.Sprintf("Sign a git %s as %s?\n\n%s", what.kind, title([]byte(who.key.identity.String())), what.title))
+	return s.aside(func() error {
+		s.asking.Lock()
+		defer s.asking.Unlock()
+		if err := ctx.Err(); err != nil {
+			return err // whoever wanted it has gone meanwhile
+		}
+		return s.cfg.Confirm(ctx, fmt.Sprintf("Sign a git %s as %s?\n\n%s", what.kind, title([]byte(who.key.identity.String())), what.title))
+	})
 }
 
 // status returns what the agent tells of itself.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -95,7 +96,12 @@ func TestClientWaitsForAnAgentAtWork(t *testing.T) {
 			return w.client.exchange(t.Context(), &wire{conn: here}, &message{Sign: &signMessage{Instance: r.Instance, Source: r.Source}}, r.Payload, nil)
 		}
 		begin := time.Now()
-		m, err := ask(bubble.serve)
+		serve := func(conn net.Conn) {
+			var answering sync.WaitGroup
+			bubble.serve(conn, &answering, func() {})
+			answering.Wait()
+		}
+		m, err := ask(serve)
 		if err != nil || m.Signed == nil || time.Since(begin) < 10*time.Minute {
 			t.Errorf("after %v: %+v, %v, want a signature", time.Since(begin), m, err)
 		}
@@ -114,7 +120,7 @@ func TestClientWaitsForAnAgentAtWork(t *testing.T) {
 		begin = time.Now()
 		here, there := net.Pipe()
 		defer here.Close()
-		bubble.serve(there)
+		serve(there)
 		if d := time.Since(begin); d > time.Minute {
 			t.Errorf("a client that says nothing was served for %v", d)
 		}

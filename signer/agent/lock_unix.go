@@ -25,11 +25,22 @@ func lockAgent(path string) (*os.File, error) {
 	defer pace.Stop()
 	for {
 		lock, err := tryLock(path + ".lock")
-		if err != nil || lock != nil {
-			return lock, err
+		if err != nil {
+			return nil, err
 		}
-		if conn, err := net.Dial("unix", path); err == nil {
-			return nil, errors.Join(ErrRunning, conn.Close())
+		// A service manager listens without the lock, and so does an agent that
+		// has the socket from one.
+		if lock == nil || checkSocket(path) == nil {
+			if conn, err := net.Dial("unix", path); err == nil {
+				err = errors.Join(ErrRunning, conn.Close())
+				if lock != nil {
+					err = errors.Join(err, lock.Close())
+				}
+				return nil, err
+			}
+		}
+		if lock != nil {
+			return lock, nil
 		}
 		select {
 		case <-pace.C:

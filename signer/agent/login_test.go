@@ -141,6 +141,32 @@ func TestLoginOfWhoDisappearsIsTriedByTheNext(t *testing.T) {
 	}
 }
 
+// TestLoginThatNeverComesIsTriedByTheNext has a client say that it will log in,
+// and not do it.
+func TestLoginThatNeverComesIsTriedByTheNext(t *testing.T) {
+	w := newWorld(t, nil)
+	w.server.loginTime = 50 * time.Millisecond
+	begun, finish := make(chan bool), make(chan bool)
+	first := make(chan error)
+	go func() {
+		_, err := w.dial(t).Login(t.Context(), w.instance, source, "", func(context.Context) (*oidc.Grant, error) {
+			close(begun)
+			<-finish
+			return nil, errors.New("too late")
+		})
+		first <- err
+	}()
+	<-begun
+	cred, err := w.client.Login(t.Context(), w.instance, source, "", w.grant(alice, ""))
+	if err != nil || cred.Identity.Subject != alice {
+		t.Errorf("the next: %v, %v, want alice", cred, err)
+	}
+	close(finish)
+	if err := <-first; err == nil {
+		t.Error("who never logged in got a certificate")
+	}
+}
+
 // TestRefusalByTheAuthorityIsSharedToo: the next would log in to be refused.
 func TestRefusalByTheAuthorityIsSharedToo(t *testing.T) {
 	w := newWorld(t, nil)

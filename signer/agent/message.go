@@ -85,6 +85,7 @@ type signMessage struct {
 	Source   string `json:"source"`
 	Expect   string `json:"expect"`
 	Defer    string `json:"defer"`
+	Queue    string `json:"queue"`
 }
 
 type loginMessage struct {
@@ -209,8 +210,9 @@ func decode(head []byte) (*message, error) {
 
 // A wire is a connection with messages on it.
 type wire struct {
-	conn net.Conn
-	mu   sync.Mutex // one message is written at a time
+	conn  net.Conn
+	mu    sync.Mutex           // one message is written at a time
+	admit func(size int) error // asked before a message of that size is read; nil: any is
 }
 
 // send sends a message, which the other side has to take within sendTime.
@@ -240,6 +242,11 @@ func (w *wire) receive() (*message, []byte, error) {
 	head, body := binary.BigEndian.Uint32(lengths[:4]), binary.BigEndian.Uint32(lengths[4:])
 	if head > maxHead || body > maxBody {
 		return nil, nil, fmt.Errorf("a message of %d and %d bytes is too long", head, body)
+	}
+	if w.admit != nil {
+		if err := w.admit(int(head) + int(body)); err != nil {
+			return nil, nil, err
+		}
 	}
 	text := make([]byte, head)
 	defer clear(text)

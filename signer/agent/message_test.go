@@ -31,7 +31,7 @@ func messages() []*message {
 	}
 	return []*message{
 		{Hello: &helloMessage{protocol, "1.2.3", true}},
-		{Sign: &signMessage{d, source, alice, "always"}},
+		{Sign: &signMessage{d, source, alice, "always", "/queue"}},
 		{Login: &loginMessage{Name: "n", TrustedRoot: []byte("{}"), SigningConfig: []byte("{}"), Audience: "sigstore", Source: source}},
 		{Grant: &grantMessage{IDToken: "a.b.c", Session: &sessionMessage{"i", "c", "s", alice, alice, "r"}}},
 		{Grant: &grantMessage{IDToken: "a.b.c"}},

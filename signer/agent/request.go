@@ -27,9 +27,9 @@ func (m *failedMessage) err() error {
 	if m.NoCredential {
 		return ErrNoCredential
 	}
-	err := error(&RemoteError{m.Message, m.Unreachable})
+	err := error(&RemoteError{line(m.Message), m.Unreachable})
 	if m.Step != "" {
-		return &signer.StepError{Step: m.Step, Err: err}
+		return &signer.StepError{Step: line(m.Step), Err: err}
 	}
 	return err
 }
@@ -41,7 +41,7 @@ func (m *failedMessage) err() error {
 // verified before it is used.
 func (c *Client) Sign(ctx context.Context, r *SignRequest, progress func(step string)) (*SignAnswer, error) {
 	m, err := c.ask(ctx, &message{Sign: &signMessage{
-		Instance: r.Instance, Source: r.Source, Expect: r.Expect, Defer: r.Defer,
+		Instance: r.Instance, Source: r.Source, Expect: r.Expect, Defer: r.Defer, Queue: r.Queue,
 	}}, r.Payload, progress)
 	switch {
 	case err != nil:
@@ -214,7 +214,7 @@ func (c *Client) exchange(ctx context.Context, w *wire, m *message, body []byte,
 		case m.Working == nil:
 			return m, nil
 		case m.Working.Step != "" && progress != nil:
-			progress(m.Working.Step)
+			progress(line(m.Working.Step))
 		}
 	}
 }

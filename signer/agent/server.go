@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -30,9 +31,11 @@ type Config struct {
 	// a no. nil: nobody is asked.
 	Confirm func(ctx context.Context, question string) error
 
-	// Flush records what waits for a log. It is called in the background, and
-	// again after a while if it fails; nil: the agent refuses to.
+	// Flush records what waits for a log in the directory Queue. It is called in
+	// the background, when there is a pause between signatures, and again after
+	// a while if it fails; nil: the agent refuses to.
 	Flush func(context.Context) error
+	Queue string // "": none that clients know
 
 	Grace   time.Duration        // how long the agent lives with nothing to sign with; 0: 1 minute
 	Idle    time.Duration        // how long after its last signature a login is renewed; 0: 8 hours
@@ -52,19 +55,27 @@ type Server struct {
 	once    sync.Once       // closes it
 	wake    chan struct{}   // has an element if sweep has something to do sooner than it knew
 	asking  sync.Mutex      // one person, one question
+	long    chan struct{}   // has an element for each long message there is
 
 	background sync.WaitGroup // renewals and flushes; grows under mu, and not once ended is set
 	flushPause time.Duration  // until the first that failed is tried again
+	loginTime  time.Duration  // for a client to log in
+	lull       lull           // in which what waits is recorded
+	stirred    chan struct{}  // has an element if a signature was asked for
 
 	mu       sync.Mutex // guards the fields below
 	slots    map[slotKey]*slot
 	recent   map[loginKey]slotKey // who logged in last
 	logins   int                  // there have been
 	turns    map[loginKey]*turn
-	conns    map[net.Conn]bool // open
-	busy     time.Duration     // when there was something to do last, by Uptime
-	flusher  chan<- struct{}   // tells who flushes that there is more; nil: nobody does
-	flushing bool              // just now
+	conns    map[net.Conn]bool  // open
+	parked   map[net.Conn]*wire // those of them whose turn has not come
+	served   int                // since memory was given back
+	atWork   int                // signatures and logins under way
+	turn     []func()           // begin those whose turn has not come, the next first
+	busy     time.Duration      // when there was something to do last, by Uptime
+	flusher  chan<- struct{}    // tells who flushes that there is more; nil: nobody does
+	flushing bool               // just now
 	ended    bool
 }
 
@@ -90,18 +101,18 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{
-		cfg: cfg, started: cfg.Now(), halt: make(chan struct{}), wake: make(chan struct{}, 1), busy: cfg.Uptime(), flushPause: firstFlushPause,
+		cfg: cfg, started: cfg.Now(), halt: make(chan struct{}), wake: make(chan struct{}, 1), busy: cfg.Uptime(), long: make(chan struct{}, maxLong), flushPause: firstFlushPause, loginTime: loginTime,
+		lull: lull{flushQuiet, flushLatest}, stirred: make(chan struct{}, 1),
 		slots: make(map[slotKey]*slot), recent: make(map[loginKey]slotKey), turns: make(map[loginKey]*turn), conns: make(map[net.Conn]bool),
+		parked: make(map[net.Conn]*wire),
 	}, nil
 }
 
 // How connections are served.
 const (
-	maxServed  = 256              // at a time
-	maxWaiting = 1024             // greeted, but not served yet
-	askTime    = 10 * time.Second // for a client to ask, from when it is served
-	talkTime   = 20 * time.Minute // for all that is said on one connection
-	endTime    = 5 * time.Second  // for what is under way at the end
+	askTime  = 10 * time.Second // for a client to ask, from when it is served
+	talkTime = 20 * time.Minute // for all that is said on one connection
+	endTime  = 5 * time.Second  // for what is under way at the end
 )
 
 // Serve serves the clients that connect to l, until there has been nothing to
@@ -114,6 +125,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	waiting := make(chan net.Conn, maxWaiting)
 	accepting := make(chan error, 1)
 	go func() { accepting <- s.accept(l, waiting) }()
+	go s.pulseWaiting(work)
 	served.Go(func() { s.dispatch(waiting, &served) })
 	s.cfg.Log.Info("agent begins", "version", s.cfg.Version, "pid", os.Getpid(), "locked", s.cfg.Locked)
 
@@ -188,9 +200,8 @@ func (s *Server) accept(l net.Listener, waiting chan<- net.Conn) error {
 			_ = conn.Close() // it is owed nothing
 			continue
 		}
-		s.enter(conn)
 		hello := &message{Hello: &helloMessage{protocol, s.cfg.Version, s.idle()}}
-		err = (&wire{conn: conn}).send(hello, nil)
+		err = s.enter(conn).send(hello, nil)
 		if err == nil && len(waiting) == cap(waiting) {
 			err = errors.New("too many connections")
 		}
@@ -203,31 +214,52 @@ func (s *Server) accept(l net.Listener, waiting chan<- net.Conn) error {
 	}
 }
 
-// dispatch serves those that wait, no more than maxServed at a time.
-func (s *Server) dispatch(waiting <-chan net.Conn, served *sync.WaitGroup) {
-	places := make(chan struct{}, maxServed)
-	for conn := range waiting {
-		places <- struct{}{}
-		served.Go(func() {
-			defer func() {
-				s.leave(conn)
-				<-places
-			}()
-			s.serve(conn)
-		})
+// serve hears what a client asks, and has it answered: at once, or, if it is to
+// sign or to log in, in its turn. answering is done when it has been, and left
+// is called.
+func (s *Server) serve(conn net.Conn, answering *sync.WaitGroup, left func()) {
+	timer := time.AfterFunc(talkTime, func() { _ = conn.Close() }) // that ends it
+	w := s.enter(conn)
+	admit, release := s.admit()
+	w.admit = admit
+	m, body, err := s.hear(w)
+	answer := func() {
+		defer s.survive("serving a client")
+		defer left()
+		defer s.leave(conn)
+		defer release()
+		defer timer.Stop()
+		if err == nil && m != nil {
+			err = s.converse(w, m, body)
+		}
+		if err != nil {
+			s.cfg.Log.Warn("connection broken", "reason", err)
+		}
 	}
+	if m == nil || m.Sign == nil && m.Login == nil {
+		answer()
+		return
+	}
+	s.inTurn(func() {
+		answering.Go(func() {
+			defer s.done()
+			answer()
+		})
+	})
 }
 
-// serve serves a client, and survives what goes wrong with it.
-func (s *Server) serve(conn net.Conn) {
-	defer s.survive("serving a client")
-	timer := time.AfterFunc(talkTime, func() { _ = conn.Close() }) // that ends it
-	defer timer.Stop()
-	ctx, cancel := context.WithCancel(s.work)
-	defer cancel()
-	if err := s.converse(ctx, cancel, &wire{conn: conn}); err != nil {
-		s.cfg.Log.Warn("connection broken", "reason", err)
+// hear returns what a client asks; nil: nothing, it only wanted to see whether
+// we are here.
+func (s *Server) hear(w *wire) (m *message, body []byte, err error) {
+	defer s.survive("listening to a client")
+	err = w.within(askTime, func() (err error) {
+		m, body, err = w.receive()
+		return err
+	})
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
+	return m, body, err
 }
 
 // survive notes a panic. Neither its value nor the arguments of the functions
@@ -244,30 +276,6 @@ func (s *Server) survive(what string) {
 		where = append(where, fmt.Sprintf("%s:%d", frame.Function, frame.Line))
 	}
 	s.cfg.Log.Error("panic", "while", what, "type", fmt.Sprintf("%T", v), "at", strings.Join(where, " "))
-}
-
-// enter and leave keep account of who is connected.
-func (s *Server) enter(conn net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[conn] = true
-}
-
-func (s *Server) leave(conn net.Conn) {
-	_ = conn.Close() // all was said, or the other side is gone
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, conn)
-	s.busy = s.cfg.Uptime()
-}
-
-// hangUp closes all connections.
-func (s *Server) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for conn := range s.conns {
-		_ = conn.Close() // whoever has it learns it from that
-	}
 }
 
 // poke has sweep look now.

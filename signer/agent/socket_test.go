@@ -193,6 +193,26 @@ func begin(t testing.TB, path string) error {
 	return nil
 }
 
+// TestSocketOfAServiceManagerIsLeft: whoever listens there has no lock, be it
+// the manager or the agent that inherited the socket from it.
+func TestSocketOfAServiceManagerIsLeft(t *testing.T) {
+	path := place(t)
+	l := listenPlain(t, path)
+	must(t, os.Chmod(path, 0o600))
+	if got, err := Listen(path); !errors.Is(err, ErrRunning) {
+		t.Errorf("Listen = %v, %v, want %v", got, err, ErrRunning)
+	}
+	if conn, err := net.Dial("unix", path); err != nil {
+		t.Errorf("who listened there is gone: %v", err)
+	} else {
+		must(t, conn.Close())
+	}
+	must(t, l.Close())
+	next, err := Listen(path)
+	must(t, err)
+	must(t, next.Close())
+}
+
 // TestStaleSocketIsReplaced: of an agent that died its socket is left, and its
 // lock file, which nobody holds.
 func TestStaleSocketIsReplaced(t *testing.T) {

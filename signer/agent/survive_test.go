@@ -124,7 +124,7 @@ func TestFlushIsTriedAgain(t *testing.T) {
 			return nil
 		}
 	})
-	w.server.flushPause = time.Millisecond
+	w.server.flushPause, w.server.lull = time.Millisecond, lull{}
 	if err := w.client.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

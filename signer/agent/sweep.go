@@ -1,9 +1,6 @@
 package agent
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // The least and the most time between two looks at what has expired. A machine
 // that wakes up, or whose clock is set, has no timer that goes off for it.
@@ -46,6 +43,9 @@ func (s *Server) sweep() (next time.Duration, end bool) {
 			}
 		}
 	}
+	if rest := s.giveBack(now.up); rest > 0 {
+		next = min(next, rest)
+	}
 	if len(s.slots)+len(s.turns)+len(s.conns) == 0 && !s.flushing {
 		rest := s.busy + s.cfg.Grace - now.up
 		if rest <= 0 {
@@ -72,74 +72,4 @@ func (s *Server) endsIn() time.Duration {
 		last = max(last, sl.left(now), s.renewable(sl, now))
 	}
 	return last + s.cfg.Grace
-}
-
-// How long to wait until what could not be recorded is tried again.
-const (
-	firstFlushPause = 5 * time.Second
-	lastFlushPause  = 5 * time.Minute
-)
-
-// flush begins to record what waits for a log, or has who does begin again.
-func (s *Server) flush() error {
-	if s.cfg.Flush == nil {
-		return errors.New("this agent records nothing that waits for a log")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ended:
-		return errors.New("the agent is ending")
-	case s.flusher != nil:
-		select {
-		case s.flusher <- struct{}{}:
-		default: // it was told so already
-		}
-	default:
-		again := make(chan struct{}, 1)
-		s.flusher, s.flushing = again, true
-		s.background.Go(func() { s.runFlush(again) })
-	}
-	return nil
-}
-
-// runFlush records what waits, until nothing does.
-func (s *Server) runFlush(again <-chan struct{}) {
-	defer s.poke()
-	for pause := s.flushPause; ; pause = min(2*pause, lastFlushPause) {
-		err := s.flushOnce()
-		s.mu.Lock()
-		s.flushing = false
-		s.busy = s.cfg.Uptime()
-		if err == nil && len(again) == 0 || s.work.Err() != nil {
-			s.flusher = nil
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		s.poke()
-		if err != nil {
-			s.cfg.Log.Warn("not all is recorded that waits for a log", "reason", err)
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-again:
-			pause = s.flushPause
-		case <-timer.C:
-		case <-s.work.Done():
-		}
-		timer.Stop()
-		s.mu.Lock()
-		s.flushing = true
-		s.mu.Unlock()
-	}
-}
-
-func (s *Server) flushOnce() error {
-	err := errors.New("broken off")
-	func() {
-		defer s.survive("recording what waits for a log")
-		err = s.cfg.Flush(s.work)
-	}()
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gitseal/signer"
 	"gitseal/signer/oidc"
@@ -34,10 +35,8 @@ func (s *Server) login(ctx context.Context, t *talk, m *loginMessage) (*message,
 		if mine != nil {
 			return s.lead(ctx, t, in, key, m, mine)
 		}
-		select {
-		case <-theirs.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := s.aside(func() error { return theirs.wait(ctx) }); err != nil {
+			return nil, err
 		}
 		if theirs.err != nil {
 			return nil, theirs.err
@@ -45,6 +44,16 @@ func (s *Server) login(ctx context.Context, t *talk, m *loginMessage) (*message,
 		if sl := theirs.slot; sl != nil && (m.Expect == "" || sl.key.identity.Subject == m.Expect) {
 			return s.answerLogin(sl), nil
 		}
+	}
+}
+
+// wait waits until the turn is over.
+func (t *turn) wait(ctx context.Context) error {
+	select {
+	case <-t.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -83,7 +92,14 @@ func (s *Server) lead(ctx context.Context, t *talk, in *Instance, key loginKey, 
 	if err != nil {
 		return nil, err
 	}
-	grant, err := t.wantGrant(ctx)
+	var grant *grantMessage
+	err = s.aside(func() (err error) {
+		late := fmt.Errorf("nobody has logged in within %v", s.loginTime)
+		limited, cancel := context.WithTimeoutCause(ctx, s.loginTime, late)
+		defer cancel()
+		grant, err = t.wantGrant(limited)
+		return err
+	})
 	if err != nil {
 		var no *refusalError
 		if errors.As(err, &no) {
@@ -141,7 +157,11 @@ type refusalError struct{ text string }
 
 func (e *refusalError) Error() string { return e.text }
 
-// wantGrant has the client log in, which takes it as long as it takes.
+// loginTime is how long others wait for a client to log in, which has five
+// minutes from its person.
+const loginTime = 6 * time.Minute
+
+// wantGrant has the client log in within that time.
 func (t *talk) wantGrant(ctx context.Context) (*grantMessage, error) {
 	t.theirs.Store(true)
 	defer t.theirs.Store(false)
@@ -160,7 +180,7 @@ func (t *talk) wantGrant(ctx context.Context) (*grantMessage, error) {
 		}
 		return nil, errors.New("that is not what comes of a login")
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
 }
 

@@ -244,7 +244,7 @@ func (c *Config) canTell() error {
 	}
 	tty, err := c.Terminal()
 	if err != nil {
-		return fmt.Errorf("there is no terminal: %w", err)
+		return err
 	}
 	return tty.Close()
 }
@@ -256,7 +256,7 @@ func (c *Config) tell(text string) error {
 	}
 	tty, err := c.Terminal()
 	if err != nil {
-		return fmt.Errorf("there is no terminal: %w", err)
+		return err
 	}
 	_, err = io.WriteString(tty, text)
 	return errors.Join(err, tty.Close())

@@ -235,8 +235,8 @@ func TestBrowserThatDoesNotOpen(t *testing.T) {
 	cfg.Terminal = func() (io.WriteCloser, error) { return typist{d}, nil }
 	granted(t, NewBrowser(cfg), oidctest.DefaultEmail)
 
-	cfg.Terminal = func() (io.WriteCloser, error) { return nil, errors.New("not a tty") }
-	refusal(t, NewBrowser(cfg), k, "opening the browser: exit status 3; and there is no terminal: not a tty")
+	cfg.Terminal = func() (io.WriteCloser, error) { return nil, errors.New("there is no terminal") }
+	refusal(t, NewBrowser(cfg), k, "opening the browser: exit status 3; and there is no terminal")
 }
 
 func TestLoginNeedsAnIssuerAndAClient(t *testing.T) {

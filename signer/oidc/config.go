@@ -43,7 +43,7 @@ type Config struct {
 	LoginHint    string                                     // an e-mail address for the issuer to begin with; "": none
 	OpenURL      func(url string) error                     // opens a browser; nil: the person does, who reads the URL on the terminal
 	Display      bool                                       // a browser can be shown here: see Display
-	Terminal     func() (io.WriteCloser, error)             // the person's, never stdout or stderr; nil: there is none
+	Terminal     func() (io.WriteCloser, error)             // the person's, never stdout or stderr; nil: there is none. Its error is a clause that says why
 	Sleep        func(context.Context, time.Duration) error // between questions whether the person is done; nil: Client.Pause
 
 	Client *transport.Client // asks issuers, and GitHub; nil: nobody can log in, and GitHub gives no tokens

@@ -91,6 +91,8 @@ func (d *device) logIn(ctx context.Context) (*Grant, error) {
 	switch {
 	case err != nil && pctx.Err() != nil && ctx.Err() == nil:
 		return nil, errExpired
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return nil, fmt.Errorf("the login was given up: %w", ctx.Err())
 	case err != nil:
 		return nil, err
 	}

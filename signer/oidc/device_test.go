@@ -134,9 +134,11 @@ func TestDeviceCanBeInterrupted(t *testing.T) {
 	n := &nap{at: map[int]func(){2: cancel}}
 	cfg := loginAt(issuer, newDesk(t))
 	cfg.Sleep = n.sleep
-	if _, err := NewDevice(cfg).Grant(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("got error %v, want one about the interruption", err)
+	_, err := NewDevice(cfg).Grant(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got error %v, want one about the interruption", err)
 	}
+	checkError(t, err, "the login was given up")
 	if got := issuer.Requests("/token"); got != 1 {
 		t.Errorf("asked %d times, want once", got)
 	}
@@ -147,8 +149,8 @@ func TestDeviceNeedsATerminal(t *testing.T) {
 	issuer, k := newIssuer(t, oidctest.Config{})
 	cfg := loginAt(issuer, newDesk(t))
 	for want, terminal := range map[string]func() (io.WriteCloser, error){
-		"there is no terminal":            nil,
-		"there is no terminal: not a tty": func() (io.WriteCloser, error) { return nil, errors.New("not a tty") },
+		"there is no terminal":      nil,
+		"the terminal is another's": func() (io.WriteCloser, error) { return nil, errors.New("the terminal is another's") },
 	} {
 		cfg.Terminal = terminal
 		err := NewDevice(cfg).Available()

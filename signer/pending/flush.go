@@ -99,6 +99,7 @@ func (f *flush) run(ctx context.Context) {
 		workers.Go(func() {
 			for a := range todo {
 				a.proof, a.err = a.run(ctx)
+				a.leaf = nil // there may be thousands of them
 				if a.err == nil {
 					f.done <- a
 				}
@@ -153,6 +154,7 @@ func (f *flush) keep(ctx context.Context, batch []*attempt) {
 			if a.err = err; err == nil {
 				a.err = f.queue.Remove(a.record)
 			}
+			a.proof = verifier.Proof{} // likewise
 		}
 	}
 }

@@ -195,8 +195,15 @@ func syncDirectory(root *os.Root) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// write puts a file in its place, whole and durable, or leaves what is there.
+// write puts the file of a record in its place, whole and durable, or leaves
+// what is there. Whether it is one that can be read it finds out while the disk
+// is waited for.
 func write(root *os.Root, name string, text []byte) error {
+	readable := make(chan error, 1)
+	go func() {
+		_, err := parseRecord(text)
+		readable <- err
+	}()
 	temporary := name + "-" + rand.Text() + newSuffix
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -206,7 +213,7 @@ func write(root *os.Root, name string, text []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
+	if err = errors.Join(err, f.Close(), <-readable); err == nil {
 		err = root.Rename(temporary, name)
 	}
 	if err != nil {

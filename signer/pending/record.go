@@ -41,17 +41,14 @@ func (r *Record) pending() *signer.Pending {
 	}
 }
 
-// marshal returns the file of a record that parseRecord would read.
+// marshal returns the file of a record. That parseRecord reads it is for write
+// to see to.
 func (r *Record) marshal() ([]byte, error) {
 	signed, err := r.pending().Marshal()
 	if err != nil {
 		return nil, err
 	}
-	text, err := r.text(signed)
-	if err == nil {
-		_, err = parseRecord(text)
-	}
-	return text, err
+	return r.text(signed)
 }
 
 // text returns the file of a record, whatever it says, with the text of its
