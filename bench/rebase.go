@@ -26,6 +26,7 @@ type rebaser struct {
 // A rebased is what came of the rebases in one way.
 type rebased struct {
 	walls []float64  // in milliseconds
+	cpus  []float64  // of git and what it runs, without agents, likewise
 	asked []exchange // in the first
 }
 
@@ -80,8 +81,9 @@ func (b *bench) rebaseThrough(ctx context.Context, s *stack, delay time.Duration
 	return nil
 }
 
-// rebasers returns the ways that are compared; the first signs nothing. To what
-// asks no server latency makes no difference.
+// rebasers returns the ways that are compared; the first signs nothing, and the
+// second calls a program that does nothing. To what asks no server latency makes
+// no difference.
 func (b *bench) rebasers(dir, instance string, delay time.Duration) []*rebaser {
 	ours := func(name, agent, mode string) *rebaser {
 		run := filepath.Join(b.scratch, "run-"+filepath.Base(dir)+"-"+name)
@@ -97,7 +99,7 @@ func (b *bench) rebasers(dir, instance string, delay time.Duration) []*rebaser {
 	unsigned := func(context.Context, *bench, *peer) error { return nil }
 	ways := []*rebaser{{peer: peer{name: "unsigned", setUp: unsigned}, rounds: 3}}
 	if delay == 0 {
-		ways = append(ways, &rebaser{peer: peer{name: "ssh-keygen", setUp: setUpSSH}, rounds: 3}, &rebaser{peer: peer{name: "gpg", setUp: setUpGPG}, rounds: 3})
+		ways = append(ways, &rebaser{peer: peer{name: "no-op", setUp: setUpNoop}, rounds: 3}, &rebaser{peer: peer{name: "ssh-keygen", setUp: setUpSSH}, rounds: 3}, &rebaser{peer: peer{name: "gpg", setUp: setUpGPG}, rounds: 3})
 	}
 	ways = append(ways, ours("deferred-agent", "true", "deferred"), ours("embed-agent", "true", "embed"), alone)
 	for _, w := range ways {
@@ -165,6 +167,7 @@ func (b *bench) rebase(ctx context.Context, r *recorder, w *rebaser) (*rebased, 
 			return got, fmt.Errorf("git rebase: %w: %s", err, lastLine(string(out)))
 		}
 		got.walls = append(got.walls, milliseconds(time.Since(start)))
+		got.cpus = append(got.cpus, milliseconds(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()))
 		if round == 0 {
 			if got.asked, err = r.since(len(before)); err != nil {
 				return got, err
@@ -208,12 +211,13 @@ func (b *bench) tellRebased(title string, w *rebaser, got *rebased, plain float6
 		count[x.Service]++
 	}
 	took := median(got.walls)
-	details := fmt.Sprintf("%.2f s; requests in the first: %d for certificates, %d to the log, %d for time-stamps",
-		took/1000, count["fulcio"], count["rekor2"], count["tsa"])
+	cpu := median(got.cpus) / 1000
+	details := fmt.Sprintf("%.2f s, %.2f of both processors; requests in the first: %d for certificates, %d to the log, %d for time-stamps",
+		took/1000, cpu, count["fulcio"], count["rekor2"], count["tsa"])
 	what := title + ", " + w.name
 	switch {
 	case w.name == "unsigned":
-		b.table.fact(what, fmt.Sprintf("%.2f s", took/1000))
+		b.table.fact(what, fmt.Sprintf("%.2f s, %.2f of both processors", took/1000, cpu))
 		return
 	case w.setUpByUs() && w.defers:
 		b.table.most(what+", beside unsigned", took/plain, 2, " x", details)
@@ -221,7 +225,7 @@ func (b *bench) tellRebased(title string, w *rebaser, got *rebased, plain float6
 		b.table.fact(what+", beside unsigned", fmt.Sprintf("%.3g x  (%s)", took/plain, details))
 		b.table.most(what+": requests to the log, a commit", float64(count["rekor2"])/float64(b.rebased), 1, "", "")
 	default:
-		b.table.fact(what+", beside unsigned", fmt.Sprintf("%.3g x  (%.2f s)", took/plain, took/1000))
+		b.table.fact(what+", beside unsigned", fmt.Sprintf("%.3g x  (%.2f s, %.2f of both processors)", took/plain, took/1000, cpu))
 	}
 	if w.agent {
 		b.table.most(what+": certificates in all", float64(count["fulcio"]), 2, "", "one token")

@@ -46,6 +46,19 @@ func (b *bench) flush(ctx context.Context, w *rebaser) error {
 	return err
 }
 
+// recorded waits until the agent has had recorded what waits.
+func (b *bench) recorded(ctx context.Context, w *rebaser) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		_, err := b.ours(ctx, w, "log", "pending", "--exit-code")
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // stopAgent ends the agent of a way that has one.
 func (b *bench) stopAgent(ctx context.Context, w *rebaser) error {
 	if !w.agent {
@@ -55,8 +68,8 @@ func (b *bench) stopAgent(ctx context.Context, w *rebaser) error {
 	return err
 }
 
-// afterRebase measures what an agent has come to, and how long it takes until
-// the log has everything.
+// afterRebase measures how long it takes until the log has everything, and what
+// the agent has come to.
 func (b *bench) afterRebase(ctx context.Context, r *recorder, w *rebaser, title string) error {
 	what := title + ", " + w.name
 	if w.defers {
@@ -65,7 +78,7 @@ func (b *bench) afterRebase(ctx context.Context, r *recorder, w *rebaser, title 
 			return err
 		}
 		start := time.Now()
-		if err := b.flush(ctx, w); err != nil {
+		if err := b.recorded(ctx, w); err != nil {
 			return err
 		}
 		took := time.Since(start)
@@ -76,14 +89,14 @@ func (b *bench) afterRebase(ctx context.Context, r *recorder, w *rebaser, title 
 		if err := b.allGood(ctx, w); err != nil {
 			return err
 		}
-		b.table.fact(what+": gitseal log flush, right after", fmt.Sprintf("%.2f s  (%d requests)", took.Seconds(), len(asked)))
+		b.table.fact(what+": until the agent has had all recorded", fmt.Sprintf("%.2f s  (%d requests)", took.Seconds(), len(asked)))
 	}
 	memory, err := b.agentMemory(ctx, w)
 	if err != nil {
 		return err
 	}
 	if memory > 0 {
-		b.table.most(what+": the agent's memory at most", memory, 20, " MiB", "")
+		b.table.most(what+": the agent's memory at most", memory, 20, " MB", "")
 	}
 	if w.defers {
 		return nil
@@ -91,8 +104,8 @@ func (b *bench) afterRebase(ctx context.Context, r *recorder, w *rebaser, title 
 	return b.signAtOnce(ctx, w, what)
 }
 
-// agentMemory returns how much memory the agent had at most, in MiB; 0: the
-// system does not tell.
+// agentMemory returns how much memory the agent had at most, in MB, with the
+// pages of the program that it has read; 0: the system does not tell.
 func (b *bench) agentMemory(ctx context.Context, w *rebaser) (float64, error) {
 	out, err := b.ours(ctx, w, "agent", "status", "--format", "json")
 	if err != nil {
@@ -112,7 +125,7 @@ func (b *bench) agentMemory(ctx context.Context, w *rebaser) (float64, error) {
 		return 0, nil
 	}
 	kib, err := strconv.ParseFloat(fields[0], 64)
-	return kib / 1024, err
+	return kib * 1024 / 1e6, err
 }
 
 // signAtOnce asks the agent for as many signatures as it can get, and verifies
@@ -166,7 +179,7 @@ func (b *bench) signAtOnce(ctx context.Context, w *rebaser, what string) error {
 	}
 	memory, err := b.agentMemory(ctx, w)
 	if err == nil && memory > 0 {
-		b.table.fact(what+": the agent's memory at most, after these", fmt.Sprintf("%.1f MiB", memory))
+		b.table.fact(what+": the agent's memory at most, after these", fmt.Sprintf("%.1f MB", memory))
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -122,12 +123,14 @@ func runAgentStatus(c *cli.Context, e *env, start bool) error {
 			return err
 		}
 		return quiet(exitUnknown)
-	case errors.As(err, &gone) && start && !ours:
+	case errors.As(err, &gone) && !ours && (isAbsent(gone) || errors.Is(err, io.EOF)):
 		return fail(exitUnknown, err, "gitseal.agentSocket names a socket that is forwarded: start the agent where it comes from")
-	case errors.As(err, &gone) && start:
+	case errors.As(err, &gone) && start && ours:
 		return fail(exitUnknown, err, "gitseal agent run --foreground   # says why it does not start")
+	case errors.As(err, &gone) && isAbsent(gone):
+		return fail(exitUnknown, fmt.Errorf("no agent runs at %s", printable(socket)), "gitseal login   # starts one", "gitseal agent start")
 	case errors.As(err, &gone):
-		return fail(exitUnknown, err, "gitseal login   # starts one", "gitseal agent start")
+		return fail(exitUnknown, err, askDoctor)
 	case err != nil:
 		return err
 	case asJSON:

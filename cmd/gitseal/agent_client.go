@@ -95,17 +95,31 @@ func (s *settings) connect(ctx context.Context, e *env, start bool, cfg agent.Cl
 	if err != nil {
 		return nil, err
 	}
-	cfg.Path = path
+	cfg.Path, cfg.Ahead = path, e.agent
 	if start && ours {
-		cfg.Start = func() error { return s.spawnAgent(e) }
+		// One that does not ask would not be what somebody meant who wrote "ture".
+		confirm, _, err := s.flag("gitseal.agentConfirm", false)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Start = func() error { return spawnAgent(e, confirm) }
 	}
 	return agent.Dial(ctx, cfg)
 }
 
+// connectAhead begins to connect to the agent where it mostly is, if there is
+// one, before it is known whether it is needed: to read git's configuration
+// takes longer.
+func (e *env) connectAhead(ctx context.Context) {
+	if path, err := agent.Path(e.getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()); err == nil {
+		e.agent = agent.Connect(ctx, path)
+	}
+}
+
 // spawnAgent starts an agent that outlives this process.
-func (s *settings) spawnAgent(e *env) error {
+func spawnAgent(e *env, confirm bool) error {
 	args := []string{"agent", "run"}
-	if confirm, _, err := s.flag("gitseal.agentConfirm", false); err == nil && confirm {
+	if confirm {
 		args = append(args, "--confirm") // the environment is not passed on
 	}
 	return agent.Spawn(e.program, args, os.Environ(), "/")

@@ -99,9 +99,9 @@ func runAgent(ctx context.Context, e *env, foreground, confirm bool) error {
 }
 
 // agentGC is by how many percent the memory in use may grow before garbage is
-// collected. With 25 the agent has 18 MB, of which 13 are the program itself,
-// and takes no longer to sign.
-const agentGC = 25
+// collected. The agent then has 18 MB, of which 13 are the program itself, and
+// takes no longer to sign.
+const agentGC = 20
 
 // agentConfig returns how an agent of ours signs.
 func (s *settings) agentConfig(e *env, confirm bool) (agent.Config, error) {
@@ -116,16 +116,11 @@ func (s *settings) agentConfig(e *env, confirm bool) (agent.Config, error) {
 			}
 			return oidc.Renew(ctx, client, session, e.now())
 		},
-		Flush: func(ctx context.Context) error {
-			// Commits come in bursts, and are recorded together.
-			select {
-			case <-time.After(flushDelay):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			return flushQueue(ctx, e, s, "")
-		},
-		Now: e.now, Version: version(),
+		Flush: func(ctx context.Context) error { return flushQueue(ctx, e, s, "") },
+		Now:   e.now, Version: version(),
+	}
+	if queue, err := s.queue(); err == nil {
+		cfg.Queue = queue.Dir
 	}
 	on, _, err := s.flag("gitseal.agentConfirm", false)
 	if err != nil {
@@ -136,9 +131,6 @@ func (s *settings) agentConfig(e *env, confirm bool) (agent.Config, error) {
 	}
 	return cfg, nil
 }
-
-// flushDelay is how long the agent waits for more to record.
-const flushDelay = 2 * time.Second
 
 // agentLog returns what notes what the agent does: no object, key or token is
 // in it.
@@ -183,7 +175,7 @@ func openInstance(e *env, in *agent.Instance, tokens signer.TokenSource) (*signe
 	if err != nil {
 		return nil, fmt.Errorf("reading the signing config: %w", err)
 	}
-	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}})
+	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{root}, Small: true})
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +189,22 @@ func openInstance(e *env, in *agent.Instance, tokens signer.TokenSource) (*signe
 	}
 	return signer.New(signer.Config{
 		Audience: in.Audience, Tokens: tokens, Verifier: v, Now: e.now,
-		CA: servers.CA(), Logs: servers.Logs(), Timestampers: servers.Timestampers(),
+		CA: connectingCA{servers.CA(), servers}, Logs: servers.Logs(), Timestampers: servers.Timestampers(),
 	})
+}
+
+// A connectingCA opens connections to all servers when it is asked for a
+// certificate: the first signature then finds those to the log and the
+// time-stamp authority open.
+type connectingCA struct {
+	signer.CertificateAuthority
+	servers *sigstore.Instance
+}
+
+// Certify implements signer.CertificateAuthority.
+func (c connectingCA) Certify(ctx context.Context, token string, publicKey, proof []byte) ([][]byte, error) {
+	c.servers.Connect(context.WithoutCancel(ctx)) // they are for who asks next
+	return c.CertificateAuthority.Certify(ctx, token, publicKey, proof)
 }
 
 // clientOf returns what asks the servers of an instance, and where its people

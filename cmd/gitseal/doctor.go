@@ -58,6 +58,7 @@ type doctor struct {
 	env   *env
 	signs bool // with servers, too
 	bad   bool
+	said  map[string]bool // errors: several parts may come to nothing for the same reason
 }
 
 func (d *doctor) ok(format string, args ...any) { d.line("ok  ", format, args...) }
@@ -81,6 +82,10 @@ func (d *doctor) hint(hint string) {
 // err reports an error with the hint that goes with it.
 func (d *doctor) err(err error) {
 	_, message, hints := exitCode(err)
+	if d.said[message] {
+		return
+	}
+	d.said[message] = true
 	d.fail("", "%s", strings.TrimSuffix(message, "."))
 	for _, hint := range hints {
 		if !strings.HasPrefix(hint, askDoctor) {
@@ -90,7 +95,7 @@ func (d *doctor) err(err error) {
 }
 
 func runDoctor(ctx context.Context, e *env, sign bool) error {
-	d := &doctor{env: e, signs: sign}
+	d := &doctor{env: e, signs: sign, said: make(map[string]bool)}
 	d.ok("gitseal %s, %s", version(), e.program)
 	out, err := exec.CommandContext(ctx, "git", "version").Output()
 	if err != nil {
@@ -104,6 +109,7 @@ func runDoctor(ctx context.Context, e *env, sign bool) error {
 		return quiet(exitUsage)
 	}
 	d.settings(settings)
+	d.misspelt(settings, os.Environ())
 	d.git(ctx, settings)
 	d.policy(settings)
 	d.identities(settings)

@@ -86,7 +86,11 @@ func (l *lastFailure) lines() []string {
 		}
 		lines = append(lines, "     steps: "+oneLine(strings.Join(steps, ", "))+fmt.Sprintf("; over after %.0f ms", f.Took))
 	}
-	return append(lines, "     "+f.surroundings(), oneLine(fmt.Sprintf("     gitseal %s, git %s", f.Gitseal, f.Git)))
+	// With whoever interrupted it the terminal was gone, and there had been one.
+	if f.Exit != exitInterrupted {
+		lines = append(lines, "     "+f.surroundings())
+	}
+	return append(lines, oneLine(fmt.Sprintf("     gitseal %s, git %s", f.Gitseal, f.Git)))
 }
 
 // surroundings says who could have been asked.

@@ -58,11 +58,18 @@ func (d *doctor) servers(ctx context.Context, s *settings, sig *signing) {
 		wg.Go(func() { found[i], errs[i] = ask(ctx) })
 	}
 	wg.Wait()
+	defers, _ := s.deferral() // what is wrong with the settings was said before
 	for i, err := range errs {
-		if err != nil {
-			d.err(sig.explain("signing does not work", err))
-		} else {
+		var away interface{ Unreachable() bool }
+		switch {
+		case err == nil:
 			d.ok("would sign with %s", found[i])
+		// A certificate cannot be had later. Time-stamps are done without where
+		// entries are never waited for.
+		case (i > 0 && i <= logs && defers != signer.DeferNever || i > logs && defers == signer.DeferAlways) && errors.As(err, &away) && away.Unreachable():
+			d.line("note", "signatures are made without, and not-logged until they are recorded: %v", err)
+		default:
+			d.err(sig.explain("signing does not work", err))
 		}
 	}
 	d.clock(ca.skew)

@@ -121,7 +121,7 @@ func (d *doctor) agent(ctx context.Context, s *settings) {
 	}
 	socket, ours, err := s.agentSocket()
 	if err != nil {
-		d.line("note", "no agent is used: %v", err)
+		d.err(err)
 		return
 	}
 	status, err := s.agentStatus(ctx, d.env, false)
@@ -144,6 +144,20 @@ func (d *doctor) agent(ctx context.Context, s *settings) {
 			d.line("note", "%s", line)
 		}
 	}
+	d.confirms(s, status, ours)
+}
+
+// confirms says why an agent does not ask before each signature, or cannot.
+func (d *doctor) confirms(s *settings, status *agent.Status, ours bool) {
+	on, v, err := s.flag("gitseal.agentConfirm", false)
+	switch {
+	case err != nil: // identitySettings has said it
+	case on && !status.Confirms && ours:
+		d.fail("gitseal agent stop   # the next one asks", "%s is true (%s), and the agent that runs does not ask: it began without it", v.Key, v.Source)
+	case status.Confirms && ours && s.getenv("SSH_ASKPASS") == "":
+		d.line("note", "SSH_ASKPASS is not set here: an agent that is started from here can ask nobody, and signs nothing")
+		d.hint("export SSH_ASKPASS=/usr/bin/ssh-askpass; gitseal agent stop   # the next one asks by it")
+	}
 }
 
 // identitySettings prints the settings that say where tokens come from.
@@ -159,12 +173,10 @@ func (d *doctor) identitySettings(s *settings) {
 			d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
 		}
 	}
-	for _, key := range []string{"gitseal.agentConfirm", "gitseal.verbose"} {
-		if _, v, err := s.flag(key, false); err != nil {
-			d.err(err)
-		} else if !v.isDefault() {
-			d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
-		}
+	if _, v, err := s.flag("gitseal.agentConfirm", false); err != nil {
+		d.err(err)
+	} else if !v.isDefault() {
+		d.line("set ", "%s = %s (%s)", v.Key, v.Value, v.Source)
 	}
 	if _, ours, err := s.agentSocket(); err == nil && !ours {
 		if v, err := s.lookup("gitseal.agentSocket", ""); err == nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"strings"
 
 	"gitseal/fakeca"
 	"gitseal/internal/transport"
@@ -36,7 +38,7 @@ func (sig *signing) explain(what string, err error) error {
 	case errors.Is(err, fakeca.ErrCorrupt):
 		return fail(exitEquivocation, err, replaceAuthority)
 	case errors.Is(err, context.Canceled):
-		return fail(exitInterrupted, err)
+		return fail(exitInterrupted, &interrupted{err})
 	case errors.As(err, &nowhere):
 		return fail(exitUsage, err, sig.wantIdentity()...)
 	case errors.As(err, &refused):
@@ -56,6 +58,15 @@ func (sig *signing) explain(what string, err error) error {
 	return fail(exitUnknown, err, askDoctor)
 }
 
+// An interrupted is an error that came of Ctrl-C, in words for who typed it.
+type interrupted struct{ err error }
+
+func (e *interrupted) Error() string {
+	return strings.TrimSuffix(e.err.Error(), context.Canceled.Error()) + "interrupted"
+}
+
+func (e *interrupted) Unwrap() error { return e.err }
+
 // checkNetwork is the hint for a server that gave no answer.
 const checkNetwork = "check the network, and HTTPS_PROXY if there is a proxy"
 
@@ -64,11 +75,30 @@ const wantLogin = "gitseal login --device   # in a terminal: shows a code to log
 
 // wantIdentity says how to come by an identity where none is to be had.
 func (sig *signing) wantIdentity() []string {
+	// A login would not be used where another source is named.
+	switch p, _ := sig.settings.provider(); p {
+	case "", "browser", "device":
+	default:
+		v, _ := sig.settings.identitySetting("gitseal.tokenProvider") // it was read, or p were ""
+		return []string{unsetting(v) + "   # looks for other sources than " + printable(p) + ", too"}
+	}
 	issuer, _, err := sig.settings.issuer(sig.remote.config, sig.env.now())
 	if err != nil || issuer == "" {
 		return []string{wantToken} // there is nowhere to log in
 	}
 	return []string{wantLogin, wantToken}
+}
+
+// unsetting returns the command that takes a setting back.
+func unsetting(v setting) string {
+	if variable, ok := strings.CutPrefix(v.Source, "environment "); ok {
+		return "unset " + variable
+	}
+	// A repository's own is named as seen from the top of its work tree.
+	if file, ok := strings.CutPrefix(v.Source, "file:"); ok && filepath.IsAbs(file) {
+		return "git config --file " + shellWord(file) + " --unset-all " + v.Key
+	}
+	return "git config --unset-all " + v.Key
 }
 
 // wantToken says how to sign with a token.

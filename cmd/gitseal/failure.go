@@ -195,8 +195,13 @@ func rotate(name string, more int64) {
 // secretless takes out of a text what looks like a token or a password. No error
 // has one in it; this is for the case that one has, for the file stays.
 func secretless(s string) string {
-	s = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+`).ReplaceAllString(s, "[token]")
-	return regexp.MustCompile(`(://)[^/\s@:]*:[^/\s@]*@`).ReplaceAllString(s, "$1[password]@")
+	if strings.Contains(s, "eyJ") {
+		s = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+`).ReplaceAllString(s, "[token]")
+	}
+	if strings.Contains(s, "://") {
+		s = regexp.MustCompile(`(://)[^/\s@:]*:[^/\s@]*@`).ReplaceAllString(s, "$1[password]@")
+	}
+	return s
 }
 
 // hasTerminal reports whether there is a terminal whose owner could be asked.

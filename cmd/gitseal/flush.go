@@ -67,7 +67,8 @@ func realPath(path string) string {
 func (f *flusher) close() {
 	for _, o := range f.opened {
 		if o.signing != nil {
-			_ = o.signing.Close() // what was recorded is kept
+			o.signing.remote.client.Close() // an agent lives on
+			_ = o.signing.Close()           // what was recorded is kept
 		}
 	}
 }
@@ -104,10 +105,22 @@ func (f *flusher) flush(ctx context.Context, choose func(*pending.Record) bool) 
 // keep keeps proofs in the repository that records name or, where that is no
 // more, in the one at hand, which is why they were chosen.
 func (f *flusher) keep(ctx context.Context, repository string, more map[[32]byte][]verifier.Proof) error {
-	if dir := f.place(repository); dir != "" {
-		return proofs.Add(ctx, dir, more)
+	dir := f.place(repository)
+	if dir == "" {
+		return lostRepository(repository)
 	}
-	return lostRepository(repository)
+	if err := f.accept(ctx, dir); err != nil {
+		return err
+	}
+	return proofs.Add(ctx, dir, more)
+}
+
+// accept checks that a repository is still one whose configuration may be heard.
+func (f *flusher) accept(ctx context.Context, dir string) error {
+	if dir == f.here {
+		return nil // which is where git was called
+	}
+	return gitutil.Accept(ctx, os.Environ(), dir)
 }
 
 // place returns where the proofs of a repository's objects are kept; "" if that
@@ -123,7 +136,7 @@ func lostRepository(repository string) error {
 	if repository == "" {
 		return errors.New("it is not known in which repository it is")
 	}
-	return fmt.Errorf("there is no repository in %s any more", repository)
+	return fmt.Errorf("there is no repository in %s any more: have it recorded where that is now", repository)
 }
 
 // services returns with what a record is recorded: the servers that sign in its
@@ -159,7 +172,10 @@ func (f *flusher) services(ctx context.Context, r *pending.Record) (*pending.Ser
 func (f *flusher) open(ctx context.Context, name, repository string) (*signing, error) {
 	git := f.settings.git
 	if repository != f.here {
-		var err error
+		err := f.accept(ctx, repository)
+		if err != nil {
+			return nil, err
+		}
 		if git, err = gitutil.ReadConfig(ctx, gitutil.Config{Env: gitutil.Pinned(os.Environ(), repository)}); err != nil {
 			return nil, unusable(err)
 		}

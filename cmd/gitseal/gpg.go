@@ -109,6 +109,8 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if isNull(e.stdout) {
 		return fail(exitUnknown, errors.New("standard output is closed, or the null device: the signature would be lost"), signThroughGit)
 	}
+	e.connectAhead(ctx)
+	defer e.agent.Close()
 	settings, session, err := withSettings(ctx, e, func(s *settings) (*session, error) { return s.openSession(ctx, e, call.key) })
 	if err != nil {
 		return err
@@ -132,7 +134,11 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	if err := e.stdout.Close(); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the signature: %w", err), unwritten)
 	}
-	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", made.Result.Time.Unix(), fingerprint(&made.Result.Certificate))
+	at := made.Result.Time
+	if at.IsZero() {
+		at = made.Result.SigningTime // nothing proves one yet
+	}
+	created := fmt.Sprintf("BEGIN_SIGNING H8\nSIG_CREATED D 19 8 00 %d %s", at.Unix(), fingerprint(&made.Result.Certificate))
 	if err := call.writeStatus(e, created); err != nil {
 		return fail(exitUnknown, fmt.Errorf("writing the status: %w", err))
 	}

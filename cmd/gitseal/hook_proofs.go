@@ -25,6 +25,7 @@ type proofPush struct {
 	remote   string // a name, or a URL
 	updates  []gitutil.PushUpdate
 	recorded int
+	waiting  map[string]bool // objects of the push whose entry can still be made later, and may be
 }
 
 // pushFlushTimeout is how long a push waits for logs.
@@ -71,7 +72,16 @@ func openProofPush(ctx context.Context, e *env, remote string, input []byte) (*p
 	if p.recorded = len(flushed.Recorded); p.recorded > 0 {
 		p.tell("%s recorded, the proofs are in %s", count(p.recorded, "signature", "signatures"), proofs.Ref)
 	}
-	return p, p.stillPending(ctx, slices.Concat(flushed.Lost, flushed.Failed), required)
+	if err := p.stillPending(ctx, slices.Concat(flushed.Lost, flushed.Failed), required); err != nil {
+		return nil, err
+	}
+	p.waiting = make(map[string]bool)
+	for _, x := range flushed.Failed {
+		if _, oid, ok := strings.Cut(x.Record.Object, " "); ok {
+			p.waiting[oid] = true
+		}
+	}
+	return p, nil
 }
 
 func (p *proofPush) tell(format string, args ...any) {
@@ -86,12 +96,12 @@ func (p *proofPush) stillPending(ctx context.Context, all []pending.Failure, req
 		return err
 	}
 	why := all[0].Err
-	what := fmt.Sprintf("%s in it %s", count(len(all), "signature", "signatures"), "in no log yet, and not-logged for others")
+	what := count(len(all), "signature that is pushed is", "signatures that are pushed are") + " in no log yet, and not-logged for others"
 	if required {
 		return fail(exitFinding, fmt.Errorf("push stopped: %s (gitseal.requireLogged): %w", what, why),
 			"gitseal log flush   # then push again", "gitseal log pending   # says what waits, and until when")
 	}
-	p.tell("pushing with %s: %v", what, why)
+	p.tell("%s: %v", what, why)
 	fmt.Fprintf(p.env.stderr, "hint: gitseal log flush && git push %s   # later\n", shellWord(p.remote))
 	return nil
 }

@@ -148,7 +148,7 @@ func (h *hookRun) judge(ctx context.Context, cfg *audit.Config, push *audit.Push
 	j := &hookJudgment{run: h, repo: cfg.Repo, updates: push.Updates, reports: reports}
 	j.printOmissions()
 	code := j.exit()
-	if code == exitGood {
+	if code == exitGood || code == exitUnknown && j.onlyWaits() {
 		return nil
 	}
 	j.printFindings()

@@ -23,6 +23,7 @@ type hookRun struct {
 	args  []string
 	input []byte // what git wrote to the hook; nil for those that it writes nothing to
 
+	waiting  map[string]bool   // objects whose log entry comes after the push, as the user wants it
 	local    map[string]string // what the pusher calls what is pushed, by the ref that it is pushed to
 	policyAt string            // where in the repository the policy is, for who reads it again; empty: elsewhere
 	// policyRef and policyPath are where pushes can change the policy; empty:
@@ -64,7 +65,7 @@ func runHook(c *cli.Context, e *env, kind *hookKind) error {
 		}
 	}
 	if input == nil || len(input) > 0 { // else everything is there already
-		if err := judgeHook(c, e, kind, args, input); err != nil {
+		if err := judgeHook(c, e, kind, args, input, own); err != nil {
 			return err
 		}
 	}
@@ -74,8 +75,8 @@ func runHook(c *cli.Context, e *env, kind *hookKind) error {
 	return nil
 }
 
-// judgeHook judges what the hook is about.
-func judgeHook(c *cli.Context, e *env, kind *hookKind, args []string, input []byte) error {
+// judgeHook judges what the hook is about. own is nil but for pre-push.
+func judgeHook(c *cli.Context, e *env, kind *hookKind, args []string, input []byte, own *proofPush) error {
 	run, ctx, stop, err := newHistoryRun(c, e, nil)
 	if err != nil {
 		return err
@@ -83,6 +84,9 @@ func judgeHook(c *cli.Context, e *env, kind *hookKind, args []string, input []by
 	defer stop()
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // see runAudit
 	h := &hookRun{auditRun: run, kind: kind, args: args, input: input}
+	if own != nil {
+		h.waiting = own.waiting
+	}
 	if err := kind.run(h, ctx); err != nil {
 		return explainAudit(ctx, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gitseal/gitutil"
 	"gitseal/internal/proofs"
+	"gitseal/verifier"
 	"gitseal/verifier/report"
 )
 
@@ -65,6 +66,14 @@ func (j *hookJudgment) findings() []report.Finding {
 		}
 	}
 	return all
+}
+
+// onlyWaits reports whether all that could not be judged is what waits for its
+// log entry, of which the pusher was told before.
+func (j *hookJudgment) onlyWaits() bool {
+	return report.Merge(j.reports).Complete && !slices.ContainsFunc(j.findings(), func(f report.Finding) bool {
+		return f.ID != string(verifier.NotLogged) || !j.run.waiting[f.Object.OID]
+	})
 }
 
 // printFindings says what is wrong, as far as a person reads.

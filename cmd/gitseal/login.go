@@ -184,7 +184,11 @@ func runForget(ctx context.Context, e *env, all bool, subject string) error {
 		return err
 	}
 	if n == 0 {
-		e.printf("nothing to forget: nobody was logged in\n")
+		who := "nobody was"
+		if subject != "" {
+			who = printable(subject) + " was not"
+		}
+		e.printf("nothing to forget: %s logged in\n", who)
 		return nil
 	}
 	e.printf("forgot %s\n", count(n, "certificate", "certificates"))
@@ -213,10 +217,12 @@ func (s *settings) instanceDigest(in *instance) (digest [32]byte, err error) {
 func (s *settings) forget(ctx context.Context, e *env, of *[32]byte, subject string) (int, error) {
 	a, err := s.connectAgent(ctx, e, false, func(string) {})
 	var gone *agent.UnavailableError
-	if errors.As(err, &gone) {
+	switch {
+	case errors.As(err, &gone) && isAbsent(gone):
 		return 0, nil
-	}
-	if err != nil {
+	case errors.As(err, &gone):
+		return 0, fail(exitUnknown, fmt.Errorf("having the agent forget: %w", err), askDoctor)
+	case err != nil:
 		return 0, err
 	}
 	defer a.Close()

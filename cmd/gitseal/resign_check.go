@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"gitseal/gitutil"
 	"gitseal/verifier"
+	"gitseal/verifier/audit"
 )
 
 // check refuses what would go wrong, or lose what cannot be had back.
@@ -62,6 +64,42 @@ func (r *resigning) checkOthers() error {
 		hints = append([]string{r.again("unsigned") + "   # leaves good signatures alone, as long as nothing before them is replaced"}, hints...)
 	}
 	return fail(exitUsage, fmt.Errorf("of %s, %s", count(len(r.replaced), "commit", "commits"), strings.Join(what, ", and ")), hints...)
+}
+
+// another returns who else has signed a commit, as far as that is known: whoever
+// a good signature speaks for, if that is a person, or else the committer.
+func (r *resigning) another(c *gitutil.Commit, v *audit.Verdict) string {
+	if s := v.Signer(); s != nil && s.Kind == verifier.Keyless && strings.Contains(s.Identity.Subject, "@") && !strings.Contains(s.Identity.Subject, "://") {
+		if r.isMe(s.Identity.Subject) {
+			return ""
+		}
+		return s.Identity.Subject
+	}
+	if r.isMe(c.Committer.Email) {
+		return ""
+	}
+	return fmt.Sprintf("%s <%s>", c.Committer.Name, c.Committer.Email)
+}
+
+// addresses returns those of whoever commits now: the committer's, and, for
+// many log in with another, whom they have a certificate for or, by their own
+// settings, mean to sign as. A repository does not say who its users are.
+func (r *resigning) addresses(ctx context.Context) []string {
+	mine := []string{r.me.Email, r.settings.certified(ctx, r.env)}
+	if who, err := r.settings.identity(""); err == nil {
+		mine = append(mine, who.Value)
+	}
+	if lists, err := r.settings.expectIdentity(); err == nil {
+		for _, v := range lists[0] {
+			mine = append(mine, v.Value)
+		}
+	}
+	return mine
+}
+
+// isMe reports whether an address is one of whoever commits now.
+func (r *resigning) isMe(address string) bool {
+	return address != "" && slices.ContainsFunc(r.mine, func(one string) bool { return strings.EqualFold(one, address) })
 }
 
 // checkFormat refuses a repository in which a commit has two signatures, one

@@ -30,6 +30,7 @@ type resigning struct {
 	revs     []string
 
 	me       gitutil.Ident // who commits
+	mine     []string      // the addresses that are theirs
 	ident    string        // the same as git writes it
 	replaced []string      // ids, none before its parents
 	kept     []string      // commits whose signature is good and stays
@@ -54,7 +55,8 @@ type candidate struct {
 	isMine  bool   // whoever commits now has written it
 }
 
-// plan finds out what is to be signed. It asks nobody but git.
+// plan finds out what is to be signed. It asks nobody but git, and the agent
+// for whom it has a certificate.
 func (r *resigning) plan(ctx context.Context) (err error) {
 	if err := r.scope(ctx); err != nil {
 		return err
@@ -62,6 +64,7 @@ func (r *resigning) plan(ctx context.Context) (err error) {
 	if r.ident, r.me, err = r.repo.Committer(ctx); err != nil {
 		return fail(exitUsage, err, `git config --global user.email "you@example.com"`, `git config --global user.name "Your Name"`)
 	}
+	r.mine = r.addresses(ctx)
 	kept, err := openProofs(ctx, r.repo)
 	if err != nil {
 		return err
@@ -241,30 +244,6 @@ func (r *resigning) asItWas(o gitutil.Object) []string {
 		return nil
 	}
 	return []string{r.again("keep-committer") + "   # leaves the committer of each commit as it is"}
-}
-
-// another returns who else has signed a commit, as far as that is known: whoever
-// a good signature speaks for, if that is a person, or else the committer.
-func (r *resigning) another(c *gitutil.Commit, v *audit.Verdict) string {
-	if s := v.Signer(); s != nil && s.Kind == verifier.Keyless && strings.Contains(s.Identity.Subject, "@") && !strings.Contains(s.Identity.Subject, "://") {
-		if r.isMe(s.Identity.Subject) {
-			return ""
-		}
-		return s.Identity.Subject
-	}
-	if r.isMe(c.Committer.Email) {
-		return ""
-	}
-	return fmt.Sprintf("%s <%s>", c.Committer.Name, c.Committer.Email)
-}
-
-// isMe reports whether an address is one of whoever commits now.
-func (r *resigning) isMe(address string) bool {
-	if address == "" || strings.EqualFold(address, r.me.Email) {
-		return address != ""
-	}
-	who, err := r.settings.identity("")
-	return err == nil && strings.EqualFold(address, who.Value)
 }
 
 // choose decides which of the commits, in order, are replaced: all, but with

@@ -32,7 +32,7 @@ type session struct {
 	own    *signer.Signer     // signs in this process; nil: none has yet
 	cred   *signer.Credential // of own
 	who    *verifier.Identity // of the first signature: the others are of the same; nil: there is none
-	queued bool               // a signature waits for its log entry
+	queued bool               // a signature waits for its log entry, and the agent is still to be told
 }
 
 // A remoteSession is what a session has beside where servers sign.
@@ -40,10 +40,12 @@ type remoteSession struct {
 	name     string // value of gitseal.instance, absolute if a directory
 	instance *agent.Instance
 	digest   [32]byte
-	source   oidc.Source   // nil: there is none
-	none     error         // why
-	person   string        // Key of the source
-	agent    *agent.Client // nil: there is none, or none any more. Guarded by session.mu
+	source   oidc.Source    // nil: there is none
+	none     error          // why
+	person   string         // Key of the source
+	queue    string         // where signatures wait that the agent will have recorded; "": it will not
+	agent    *agent.Client  // nil: there is none, or none any more. Guarded by session.mu
+	login    *signer.Claims // of the token that the agent was shown; nil: none was. Guarded by session.mu
 }
 
 // renewBefore is how long before its end a certificate is no longer used for
@@ -90,13 +92,14 @@ func (s *settings) openSession(ctx context.Context, e *env, key string) (*sessio
 // sign returns a signature over payload, as git hands it over. It may be one
 // that waits for its log entry: then it is queued for it.
 func (s *session) sign(ctx context.Context, payload []byte) (*signer.Signature, error) {
+	began := s.env.now()
 	made, err := s.make(ctx, payload)
 	if err == nil {
 		// Whoever the token or the agent says it is for: this is what others see.
 		err = s.accept(&made.Result.Certificate, payload)
 	}
 	if err == nil && made.Pending != nil {
-		err = s.enqueue(ctx, payload, made)
+		err = s.enqueue(began, payload, made)
 	}
 	if err != nil {
 		return nil, s.explain("signing as git asked", err)

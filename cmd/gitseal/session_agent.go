@@ -48,6 +48,16 @@ func (s *session) openAgent(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if r.agent != nil && s.defers != signer.DeferNever {
+		// One of another machine records nothing that waits on this one.
+		_, ours, err := s.settings.agentSocket()
+		if err != nil {
+			return err
+		}
+		if queue, err := s.settings.queue(); err == nil && ours {
+			r.queue = queue.Dir
+		}
+	}
 	if r.agent == nil && r.none != nil {
 		return s.explain("signing as git asked: getting a token", r.none)
 	}
@@ -91,7 +101,7 @@ func (s *session) drop(a *agent.Client) {
 // signByAgent has the agent sign. What it gives back is verified, under the
 // trusted root of this process, like anything else that came from outside.
 func (s *session) signByAgent(ctx context.Context, a *agent.Client, payload []byte) (*signer.Signature, error) {
-	request := &agent.SignRequest{Instance: s.remote.digest, Source: s.remote.person, Payload: payload, Defer: string(s.deferral(payload))}
+	request := &agent.SignRequest{Instance: s.remote.digest, Source: s.remote.person, Payload: payload, Queue: s.remote.queue, Defer: string(s.deferral(payload))}
 	who, unfit, err := s.choose(ctx, a, payload)
 	if err != nil {
 		return nil, err
@@ -236,5 +246,8 @@ func (s *session) accepted(ctx context.Context, payload []byte) (*oidc.Grant, er
 	if err := s.settings.mayUse(claims, payload); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.remote.login = claims
+	s.mu.Unlock()
 	return grant, nil
 }

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"gitseal/internal/cms"
 	"gitseal/signer"
 	"gitseal/signer/agent"
 	"gitseal/verifier"
@@ -24,6 +25,11 @@ func (s *session) check(ctx context.Context, payload []byte, answer *agent.SignA
 	s.config.Progress("checking the finished signature")
 	made = &signer.Signature{Armored: answer.Armored}
 	allowed := agentAllowed{who, s.claims(ctx)}
+	// Text before the armor, which a verifier passes over, would become part of a
+	// tag.
+	if der, _, err := cms.Dearmor(answer.Armored); err == nil && !bytes.Equal(cms.Armor(der), answer.Armored) {
+		return nil, errors.New("it is not as git stores it")
+	}
 	if answer.Pending == nil {
 		made.Result, err = s.config.Verifier.Verify(payload, answer.Armored, allowed)
 		return made, err
@@ -31,20 +37,16 @@ func (s *session) check(ctx context.Context, payload []byte, answer *agent.SignA
 	if s.deferral(payload) == signer.DeferNever {
 		return nil, errors.New("it has no log entry, and was not to go without")
 	}
-	if made.Pending, err = signer.ParsePending(answer.Pending); err != nil {
+	// It is this signature that will be recorded, with all that is in it.
+	if made.Pending, err = signer.PendingOf(answer.Armored); err != nil {
 		return nil, err
+	}
+	if text, err := made.Pending.Marshal(); err != nil || !bytes.Equal(text, answer.Pending) {
+		return nil, errors.New("what is to be recorded is another signature")
 	}
 	unlogged, err := s.config.Verifier.VerifyUnlogged(payload, answer.Armored, within(made.Pending.Certificate, s.env.now()), allowed)
 	if err != nil {
 		return nil, err
-	}
-	// It is this signature that will be recorded.
-	key, err := verifier.ProofKey(answer.Armored)
-	if err != nil {
-		return nil, err
-	}
-	if key != sha256.Sum256(made.Pending.Signature) {
-		return nil, errors.New("what is to be recorded is another signature")
 	}
 	made.Result = &verifier.Result{
 		Certificate: unlogged.Certificate, Times: unlogged.Times, SigningTime: unlogged.SigningTime,
@@ -72,9 +74,15 @@ func (a agentAllowed) Allow(id verifier.Identity, at time.Time) error {
 	return nil
 }
 
-// claims returns what the token says that is at hand without asking anyone; nil
-// if there is none.
+// claims returns what the token says that we logged in with, or that is at hand
+// without asking anyone; nil if there is none.
 func (s *session) claims(ctx context.Context) *signer.Claims {
+	s.mu.Lock()
+	login := s.remote.login
+	s.mu.Unlock()
+	if login != nil {
+		return login
+	}
 	token := ""
 	if s.remote.source == nil {
 		return nil

@@ -15,8 +15,8 @@ import (
 
 // enqueue keeps what a log has to record of a signature. It is durable before
 // the signature is given away: a commit whose signature nobody will ever record
-// would be worse than none.
-func (s *session) enqueue(ctx context.Context, payload []byte, made *signer.Signature) error {
+// would be worse than none. began is when somebody was first asked to sign.
+func (s *session) enqueue(began time.Time, payload []byte, made *signer.Signature) error {
 	queue, err := s.settings.queue()
 	if err != nil {
 		return err
@@ -38,11 +38,18 @@ func (s *session) enqueue(ctx context.Context, payload []byte, made *signer.Sign
 		return fail(exitUnknown, fmt.Errorf("keeping the signature until a log has recorded it: %w", err),
 			"git config gitseal.logMode embed   # until that works again")
 	}
-	s.mu.Lock()
-	s.queued = true
-	s.mu.Unlock()
+	// The agent begins to look by itself soon after it has signed.
+	if s.remote.queue == "" || s.env.now().Sub(began) > lateQueue {
+		s.mu.Lock()
+		s.queued = true
+		s.mu.Unlock()
+	}
 	return nil
 }
+
+// lateQueue is how long after the agent has signed it has not looked yet at what
+// waits.
+const lateQueue = 500 * time.Millisecond
 
 // repository returns the git directory that the object will be in, which
 // worktrees share; "" if there is none.

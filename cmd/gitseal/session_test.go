@@ -121,7 +121,7 @@ func TestWhatAnAgentGivesBackIsChecked(t *testing.T) {
 		{"one that waits and should not", deferred, signer.DeferNever, "", "", "was not to go without"},
 		{"one that waits and does not say so", &agent.SignAnswer{Armored: deferred.Armored}, signer.DeferAlways, "", "", "log"},
 		{"one that waits with another's record", &agent.SignAnswer{Armored: deferred.Armored, Pending: other.Pending}, signer.DeferAlways, "", "", "another signature"},
-		{"one that waits with no record", &agent.SignAnswer{Armored: deferred.Armored, Pending: []byte("{}")}, signer.DeferAlways, "", "", "pending signature"},
+		{"one that waits with no record", &agent.SignAnswer{Armored: deferred.Armored, Pending: []byte("{}")}, signer.DeferAlways, "", "", "another signature"},
 		{"nothing", new(agent.SignAnswer), signer.DeferNever, "", "", "armor"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -118,12 +118,21 @@ func (s *settings) prepare(e *env, remote *remoteInstance) (*signing, error) {
 		return nil, err
 	}
 	sig.remote = &remoteSigning{dir: remote.Dir, client: client, config: remote.SigningConfig, services: services, root: remote.TrustedRoot}
-	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{remote.TrustedRoot}})
+	v, err := verifier.New(verifier.Config{TrustedRoots: []*verifier.TrustedRoot{remote.TrustedRoot}, Small: true})
+	if err != nil {
+		return nil, err
+	}
+	defers, err := s.deferral()
 	if err != nil {
 		return nil, err
 	}
 	// Whoever signs keeps us waiting long enough for what the check needs.
-	go v.Prepare()
+	go func() {
+		v.Prepare()
+		if defers != signer.DeferAlways {
+			v.PrepareTimestamps() // else there may be none
+		}
+	}()
 	if sig.spinner, err = s.newSpinner(); err != nil {
 		return nil, err
 	}

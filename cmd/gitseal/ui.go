@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"gitseal/signer/agent"
 )
 
 // An env is what a run of the program sees of the world.
@@ -18,10 +20,11 @@ type env struct {
 	stdout, stderr *os.File
 	getenv         func(string) string
 	now            func() time.Time
-	began          time.Time // when the run began
-	program        string    // the absolute path by which it was called
-	lost           error     // why printf could not write; nil if it could
-	steps          steps     // of signing, for the log of failures
+	began          time.Time    // when the run began
+	program        string       // the absolute path by which it was called
+	lost           error        // why printf could not write; nil if it could
+	steps          steps        // of signing, for the log of failures
+	agent          *agent.Ahead // a connection to it that was begun; nil: none
 }
 
 // printf writes to stdout. What cannot be written ends a command that is good

@@ -36,6 +36,10 @@ type whoamiJSON struct {
 	Renewable bool              `json:"renewable"` // without anyone being asked
 	Claims    map[string]string `json:"claims,omitempty"`
 	Reason    string            `json:"reason,omitempty"` // why nobody is known
+
+	// workload is set if it is by its own rule that the authority names whom
+	// the token is for: a workflow by its file, say, and not as the token does.
+	workload bool
 }
 
 func runWhoami(c *cli.Context, e *env) error {
@@ -90,6 +94,9 @@ func (w *whoamiJSON) lines() []string {
 		}
 		out = append(out, line("until", until))
 	}
+	if w.workload {
+		out = append(out, line("note", "a certificate may name it otherwise, and that is what policies are about: gitseal login, then gitseal whoami"))
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.Claims)) {
 		out = append(out, line("claim", printable(name)+" = "+printable(w.Claims[name])))
 	}
@@ -132,6 +139,29 @@ func (s *settings) whoami(ctx context.Context, e *env) (*whoamiJSON, []string, e
 	}
 	hints, err := doc.fromToken(ctx, ses)
 	return doc, hints, err
+}
+
+// certified returns whom the agent has a certificate for that would sign; "" if
+// there is none, or nobody can tell.
+func (s *settings) certified(ctx context.Context, e *env) string {
+	in, err := s.instance()
+	if err != nil || in.hasAuthority() || s.checkInstance(in) != nil {
+		return ""
+	}
+	remote, err := s.readRemote(in)
+	if err != nil {
+		return ""
+	}
+	ses, err := s.openPerson(e, in, remote, "")
+	if err != nil {
+		return ""
+	}
+	defer ses.Close() // only looked
+	var w whoamiJSON
+	if !w.fromAgent(ctx, ses) {
+		return ""
+	}
+	return w.Identity.Subject
 }
 
 // fromAgent looks for a certificate of the agent's, and reports whether there
@@ -199,7 +229,7 @@ func (w *whoamiJSON) fromToken(ctx context.Context, s *session) (hints []string,
 		return nil, err
 	}
 	w.Known, w.From, w.Identity = true, "token", &identityJSON{Subject: claims.Subject, Issuer: claims.Issuer}
-	if claims.Email != "" {
+	if w.workload = claims.Email == ""; !w.workload {
 		w.Identity.Subject = claims.Email
 	}
 	if !claims.Expires.IsZero() {
