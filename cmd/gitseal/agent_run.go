@@ -116,7 +116,7 @@ func (s *settings) agentConfig(e *env, confirm bool) (agent.Config, error) {
 			}
 			return oidc.Renew(ctx, client, session, e.now())
 		},
-		Flush: func(ctx context.Context) error { return flushQueue(ctx, e, s, "") },
+		Flush: func(ctx context.Context) error { return flushApart(ctx, e) },
 		Now:   e.now, Version: version(),
 	}
 	if queue, err := s.queue(); err == nil {

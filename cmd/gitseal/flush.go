@@ -200,23 +200,3 @@ func (f *flusher) open(ctx context.Context, name, repository string) (*signing, 
 	}
 	return s.openRemote(ctx, f.env, remote)
 }
-
-// flushQueue has recorded what waits for its log entry: of all repositories, or
-// of the one with a git directory. The error says that something still waits.
-func flushQueue(ctx context.Context, e *env, s *settings, repository string) error {
-	f, err := s.openFlusher(e, nil)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	flushed, err := f.flush(ctx, func(r *pending.Record) bool {
-		return repository == "" || r.Repository == repository
-	})
-	if err != nil {
-		return err
-	}
-	if n := len(flushed.Failed); n > 0 {
-		return fmt.Errorf("recording %s: %w", count(n, "signature", "signatures"), flushed.Failed[0].Err)
-	}
-	return nil
-}
