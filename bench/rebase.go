@@ -227,6 +227,11 @@ func (b *bench) tellRebased(title string, w *rebaser, got *rebased, plain float6
 	default:
 		b.table.fact(what+", beside unsigned", fmt.Sprintf("%.3g x  (%.2f s, %.2f of both processors)", took/plain, took/1000, cpu))
 	}
+	if w.agent && !w.defers && len(got.asked) > 2 {
+		// The certificate, the entry and the time-stamp.
+		trips, chain := sequential(got.asked[:3])
+		b.table.most(what+", the first commit: sequential round trips", float64(trips), 2, "", fmt.Sprintf("%.0f ms", chain))
+	}
 	if w.agent {
 		b.table.most(what+": certificates in all", float64(count["fulcio"]), 2, "", "one token")
 	}
