@@ -25,19 +25,28 @@ func showCommand(e *env) *cli.Command {
 	}
 }
 
-func runShow(c *cli.Context, e *env) error {
-	asJSON, err := checkFormat(c)
-	if err != nil {
-		return err
+// checkShow checks what show is called with, and returns whether the answer is to
+// be JSON.
+func checkShow(c *cli.Context) (asJSON bool, err error) {
+	if asJSON, err = checkFormat(c); err != nil {
+		return false, err
 	}
 	if c.NArg() > 1 {
-		return usage("show takes one revision, not %d", c.NArg())
+		return false, usage("show takes one revision, not %d", c.NArg())
 	}
 	if !c.Bool("bundle") && (c.IsSet("output") || c.IsSet("artifact")) || c.Bool("bundle") && c.IsSet("format") {
-		return usage("--output and --artifact go with --bundle, and --format does not")
+		return false, usage("--output and --artifact go with --bundle, and --format does not")
 	}
 	if artifact := c.String("artifact"); artifact == bundleOutput(c) || sameFile(artifact, bundleOutput(c)) {
-		return usage("--output and --artifact name one place for two things")
+		return false, usage("--output and --artifact name one place for two things")
+	}
+	return asJSON, nil
+}
+
+func runShow(c *cli.Context, e *env) error {
+	asJSON, err := checkShow(c)
+	if err != nil {
+		return err
 	}
 	settings, err := readSettings(c.Context, e)
 	if err != nil {
