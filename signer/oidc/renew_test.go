@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,19 +183,19 @@ func TestRenewTellsAbsenceFromRefusal(t *testing.T) {
 // TestRenewSpendsNothingWithoutTheIssuersKeys: a refresh token that was rotated,
 // for a token that could not be verified, would end the session.
 func TestRenewSpendsNothingWithoutTheIssuersKeys(t *testing.T) {
-	away := false
+	var away atomic.Bool
 	issuer, _ := newIssuer(t, oidctest.Config{Before: func(_ http.ResponseWriter, r *http.Request) bool {
-		if away && r.URL.Path == "/keys" {
+		if away.Load() && r.URL.Path == "/keys" {
 			panic(http.ErrAbortHandler)
 		}
 		return false
 	}})
 	s, client := loggedIn(t, issuer)
-	away = true
+	away.Store(true)
 	if _, err := Renew(t.Context(), client, s, testTime); err == nil {
 		t.Fatal("renewed without the issuer's keys")
 	}
-	away = false
+	away.Store(false)
 	if _, err := Renew(t.Context(), client, s, testTime); err != nil {
 		t.Errorf("once the keys are there again: %v", err)
 	}
