@@ -174,6 +174,10 @@ func (f *Finder) ask(ctx context.Context, cert *x509.Certificate, fingerprint [3
 		}
 		f.mu.Unlock()
 		if !asked {
+			// Who asked while this one was on its way here may have found it.
+			if now := f.known(fingerprint); len(now.Entries) > len(known.Entries) {
+				known = now.Record
+			}
 			q.found, q.err = f.askLogs(ctx, cert, fingerprint, known)
 			f.mu.Lock()
 			delete(f.asking, fingerprint)
