@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitseal/gitutil"
+	"gitseal/internal/filelock"
 	"gitseal/verifier"
 )
 
@@ -46,9 +47,9 @@ func add(ctx context.Context, gitDir string, more map[[32]byte][]verifier.Proof)
 	}
 	// Two that write at once do so in turn: each would have to begin again
 	// whenever the other is done.
-	unlock, err := lock(ctx, filepath.Join(repo.CommonDir(), "gitseal-proofs.lock"))
+	unlock, err := filelock.Lock(ctx, filepath.Join(repo.CommonDir(), "gitseal-proofs.lock"))
 	if err != nil {
-		return err
+		return fmt.Errorf("waiting for who else keeps proofs there: %w", err)
 	}
 	defer unlock()
 	for try := 1; ; try++ {

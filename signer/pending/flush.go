@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"gitseal/internal/filelock"
 	"gitseal/verifier"
 )
 
@@ -50,9 +52,9 @@ func (q Queue) flush(ctx context.Context, cfg FlushConfig) (flushed *Flushed, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	unlock, err := q.lock(ctx)
+	unlock, err := filelock.Lock(ctx, filepath.Join(q.Dir, lockName))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("waiting for another flush: %w", err)
 	}
 	defer unlock()
 	sweep(root, cfg.Now())

@@ -3,7 +3,6 @@ package pending
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -16,8 +15,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // What is in the directory of a queue: records, by the hexadecimal of their
@@ -257,31 +254,6 @@ func read(root *os.Root, name string) (*Record, error) {
 		return nil, errors.New("it is called by another signature than it holds")
 	}
 	return r, nil
-}
-
-// lock waits until nobody else flushes. Whoever held the lock and died does so
-// no more.
-func (q Queue) lock(ctx context.Context) (unlock func(), err error) {
-	type held struct {
-		unlock func()
-		err    error
-	}
-	got := make(chan held, 1)
-	go func() {
-		unlock, err := lockedfile.MutexAt(filepath.Join(q.Dir, lockName)).Lock()
-		got <- held{unlock, err}
-	}()
-	select {
-	case h := <-got:
-		return h.unlock, h.err
-	case <-ctx.Done():
-		go func() {
-			if h := <-got; h.err == nil {
-				h.unlock()
-			}
-		}()
-		return nil, fmt.Errorf("waiting for another flush: %w", context.Cause(ctx))
-	}
 }
 
 // leftAfter is when a record that is still being written was given up by who
