@@ -224,11 +224,12 @@ func (s *Server) serve(conn net.Conn, answering *sync.WaitGroup, left func()) {
 	w.admit = admit
 	m, body, err := s.hear(w)
 	answer := func() {
-		defer s.survive("serving a client")
 		defer left()
 		defer s.leave(conn)
 		defer release()
 		defer timer.Stop()
+		// Before the connection ends: who sees that finds the reason in the log.
+		defer s.survive("serving a client")
 		if err == nil && m != nil {
 			err = s.converse(w, m, body)
 		}
