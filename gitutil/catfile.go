@@ -14,7 +14,6 @@ import (
 type catFile struct {
 	config Config
 	format Format
-	sizes  bool // it is asked for types and sizes alone; objects come without Data
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -24,8 +23,9 @@ type catFile struct {
 	stop    context.CancelFunc // ends git
 }
 
-// object returns an object, not verified.
-func (c *catFile) object(ctx context.Context, oid string) (Object, error) {
+// object returns an object, not verified; one of more than limit bytes without
+// Data.
+func (c *catFile) object(ctx context.Context, oid string, limit int64) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -40,26 +40,26 @@ func (c *catFile) object(ctx context.Context, oid string) (Object, error) {
 		}
 	}
 	unhook := context.AfterFunc(ctx, c.stop)
-	o, err := c.exchange(oid)
-	if unhook() && err == nil {
+	o, err := c.exchange(oid, limit)
+	answered := unhook() && err == nil
+	if answered && o.Size <= limit {
 		return o, nil
 	}
-	// A process that failed, or was stopped, gives no further answer; the
-	// next question is another's.
+	// A process that failed, or was stopped, gives no further answer, nor does
+	// one that is writing what nobody reads; the next question is another's.
 	c.stop()
 	err = c.git.end(ctx, noEOF(err))
 	c.git = nil
+	if answered {
+		return o, nil
+	}
 	return Object{}, cmp.Or(err, context.Cause(ctx))
 }
 
 // start starts git, which is to outlive the context that it is started under.
 func (c *catFile) start(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	batch := "--batch"
-	if c.sizes {
-		batch = "--batch-check"
-	}
-	git, ask, answers, err := c.config.converse(running, "cat-file", batch)
+	git, ask, answers, err := c.config.converse(running, "cat-file", "--batch")
 	if err != nil {
 		stop()
 		return err
@@ -68,29 +68,20 @@ func (c *catFile) start(ctx context.Context) error {
 	return nil
 }
 
-// exchange asks git for an object and reads the answer.
-func (c *catFile) exchange(oid string) (Object, error) {
+// exchange asks git for an object and reads the answer, up to where content
+// begins that is more than limit bytes.
+func (c *catFile) exchange(oid string, limit int64) (Object, error) {
 	if _, err := io.WriteString(c.ask, oid+"\n"); err != nil {
 		return Object{}, fmt.Errorf("asking git cat-file: %w", err)
 	}
-	read := readObject
-	if c.sizes {
-		read = readSize
-	}
-	o, err := read(c.answers, c.format)
+	o, err := readHeader(c.answers, c.format)
 	if err == nil && o.OID != oid {
 		err = fmt.Errorf("git cat-file answered for %s, not %s", o.OID, oid)
 	}
-	return o, err
-}
-
-// readSize reads one answer of git cat-file --batch-check.
-func readSize(r *bufio.Reader, f Format) (Object, error) {
-	line, err := r.ReadSlice('\n')
-	if err != nil {
-		return Object{}, fmt.Errorf("reading answer of git cat-file: %w", noEOF(err))
+	if err == nil && !o.Missing && o.Size <= limit {
+		err = o.readContent(c.answers)
 	}
-	return parseAnswer(string(line[:len(line)-1]), f)
+	return o, err
 }
 
 // close ends git after its last answer.

@@ -24,7 +24,7 @@ func newTreeStore(t testing.TB, f Format) *treeStore {
 }
 
 func (s *treeStore) trees() *Trees {
-	return &Trees{format: s.format, cache: treeCache{limit: 1000}, read: func(ctx context.Context, oid string) (Object, error) {
+	return &Trees{format: s.format, cache: treeCache{limit: 1000}, read: func(ctx context.Context, oid string, _ int64) (Object, error) {
 		s.reads[oid]++
 		data, ok := s.objects[oid]
 		return Object{OID: oid, Type: "tree", Size: int64(len(data)), Data: data, Missing: !ok}, ctx.Err()

@@ -117,6 +117,14 @@ func (c Config) environ() []string {
 	return c.Env
 }
 
+// Run runs git to its end and returns what it printed: for what this package has
+// no function for. Like all that git is run for here, it fetches nothing, asks
+// nobody, and sees no replace refs, grafts and commit-graphs.
+func (c Config) Run(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	out, _, err := c.run(ctx, stdin, args...)
+	return out, err
+}
+
 // run runs git to its end and returns what it printed, also if it failed.
 func (c Config) run(ctx context.Context, stdin io.Reader, args ...string) (stdout []byte, stderr string, err error) {
 	cmd := c.command(ctx, args...)
@@ -193,7 +201,7 @@ func (c Config) converse(ctx context.Context, args ...string) (p *process, stdin
 // reason that git gave explains readErr, so it comes first.
 func (p *process) end(ctx context.Context, readErr error) error {
 	err := p.cmd.Wait()
-	if readErr != nil {
+	if readErr != nil && !interrupted(err) {
 		if ctx.Err() == nil && p.stderr.reason() == "" {
 			return readErr
 		}
@@ -203,6 +211,13 @@ func (p *process) end(ctx context.Context, readErr error) error {
 		return gitError(ctx, p.cmd, &p.stderr, err)
 	}
 	return nil
+}
+
+// interrupted reports whether git ended of an interrupt, of which it says
+// nothing. We end it otherwise.
+func interrupted(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ProcessState.String() == "signal: "+os.Interrupt.String()
 }
 
 // gitError describes why a run of git failed: cancelled, no such program, not

@@ -63,6 +63,17 @@ func (f Format) validOID(oid string) bool {
 	return true
 }
 
+// FormatOf returns the format of an object id as git writes it; empty if it is
+// none.
+func FormatOf(oid string) Format {
+	for _, f := range []Format{SHA1, SHA256} {
+		if f.validOID(oid) {
+			return f
+		}
+	}
+	return ""
+}
+
 // HashObject returns the id, in lower-case hexadecimal, of the object with
 // the given type ("commit", "tag", "tree", "blob") and content: the hash of
 // "type SP length NUL content".

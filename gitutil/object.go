@@ -95,6 +95,16 @@ func (r *Repo) object(ctx context.Context, oid string) (Object, error) {
 //
 // At the end of the answers it returns io.EOF.
 func readObject(r *bufio.Reader, f Format) (Object, error) {
+	o, err := readHeader(r, f)
+	if err == nil && !o.Missing {
+		err = o.readContent(r)
+	}
+	return o, err
+}
+
+// readHeader reads the first line of an answer, which is all of it if the object
+// is missing.
+func readHeader(r *bufio.Reader, f Format) (Object, error) {
 	line, err := r.ReadSlice('\n')
 	if err == io.EOF && len(line) == 0 {
 		return Object{}, io.EOF
@@ -102,10 +112,11 @@ func readObject(r *bufio.Reader, f Format) (Object, error) {
 	if err != nil {
 		return Object{}, fmt.Errorf("reading answer of git cat-file: %w", noEOF(err))
 	}
-	o, err := parseAnswer(string(line[:len(line)-1]), f)
-	if err != nil || o.Missing {
-		return o, err
-	}
+	return parseAnswer(string(line[:len(line)-1]), f)
+}
+
+// readContent reads the rest of the answer.
+func (o *Object) readContent(r *bufio.Reader) (err error) {
 	if o.Size > MaxObjectSize {
 		_, err = io.CopyN(io.Discard, r, o.Size)
 	} else {
@@ -113,12 +124,12 @@ func readObject(r *bufio.Reader, f Format) (Object, error) {
 		_, err = io.ReadFull(r, o.Data)
 	}
 	if err != nil {
-		return Object{}, fmt.Errorf("reading object %s: %w", o.OID, noEOF(err))
+		return fmt.Errorf("reading object %s: %w", o.OID, noEOF(err))
 	}
 	if end, err := r.ReadByte(); err != nil || end != '\n' {
-		return Object{}, fmt.Errorf("reading object %s: content does not end where its size says", o.OID)
+		return fmt.Errorf("reading object %s: content does not end where its size says", o.OID)
 	}
-	return o, nil
+	return nil
 }
 
 // parseAnswer parses the first line of an answer, without its newline.

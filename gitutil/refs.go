@@ -29,7 +29,7 @@ type Ref struct {
 // notes, the stash and whatever else there is, broken ones included, so that
 // the caller can say what it leaves out.
 func (r *Repo) Refs(ctx context.Context) ([]Ref, error) {
-	refs, err := r.listRefs(ctx)
+	refs, err := r.config.listRefs(ctx)
 	if err == nil {
 		err = r.typeRefs(ctx, refs)
 	}
@@ -40,8 +40,10 @@ func (r *Repo) Refs(ctx context.Context) ([]Ref, error) {
 }
 
 // RefsBelow returns the references whose names are one of those, or are below
-// one of them where it ends in a slash, sorted by name and without types.
-func (r *Repo) RefsBelow(ctx context.Context, names ...string) ([]Ref, error) {
+// one of them where it ends in a slash, sorted by name and without types: of the
+// repository that git finds from the configuration. It takes one git process,
+// where opening the repository takes more.
+func RefsBelow(ctx context.Context, c Config, names ...string) ([]Ref, error) {
 	for _, name := range names {
 		if !strings.HasPrefix(name, "refs/") || strings.ContainsAny(name, "*?[\\") {
 			return nil, fmt.Errorf("reading refs: %q is no name of refs", name)
@@ -50,7 +52,7 @@ func (r *Repo) RefsBelow(ctx context.Context, names ...string) ([]Ref, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	refs, err := r.listRefs(ctx, names...)
+	refs, err := c.listRefs(ctx, names...)
 	if err != nil {
 		return nil, fmt.Errorf("reading refs: %w", err)
 	}
@@ -66,15 +68,15 @@ func (r *Repo) RefsBelow(ctx context.Context, names ...string) ([]Ref, error) {
 // listRefs returns the references without types, all or those that patterns of
 // git for-each-ref take. It does not let git look at the objects, because git
 // gives up at the first one that is missing.
-func (r *Repo) listRefs(ctx context.Context, patterns ...string) ([]Ref, error) {
-	out, stderr, err := r.config.run(ctx, nil, append([]string{"for-each-ref", "--format=%(objectname) %(refname)"}, patterns...)...)
+func (c Config) listRefs(ctx context.Context, patterns ...string) ([]Ref, error) {
+	out, stderr, err := c.run(ctx, nil, append([]string{"for-each-ref", "--format=%(objectname) %(refname)"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}
 	var refs []Ref
 	for line := range strings.Lines(string(out)) {
 		oid, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if !ok || !r.format.validOID(oid) {
+		if !ok || FormatOf(oid) == "" {
 			return nil, fmt.Errorf("git for-each-ref answered %q", line)
 		}
 		refs = append(refs, Ref{Name: name, OID: oid})

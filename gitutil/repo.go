@@ -103,6 +103,9 @@ func (r *Repo) hasGrafts() (bool, error) {
 // ObjectFormat returns the repository's object format.
 func (r *Repo) ObjectFormat() Format { return r.format }
 
+// Config returns what was given to Open.
+func (r *Repo) Config() Config { return r.config }
+
 // Dir returns the directory git runs in, as it was given to Open.
 func (r *Repo) Dir() string { return r.config.Dir }
 

@@ -60,7 +60,7 @@ func (r *Repo) Rewrite(ctx context.Context, w Rewrite) (*Rewritten, error) {
 
 // rewrite makes one new commit.
 func (r *Repo) rewrite(ctx context.Context, w *Rewrite, read *catFile, oid string, done *Rewritten) error {
-	o, err := read.object(ctx, oid)
+	o, err := read.object(ctx, oid, MaxObjectSize)
 	if err == nil {
 		err = o.Verify(r.format)
 	}

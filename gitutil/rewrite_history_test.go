@@ -157,7 +157,7 @@ func TestRewriteOfARealHistory(t *testing.T) {
 	}
 	tags := 0
 	for _, old := range w.Commits {
-		before, err := read.object(t.Context(), old)
+		before, err := read.object(t.Context(), old, MaxObjectSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestRewriteOfARealHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		after, err := read.object(t.Context(), made.New[old])
+		after, err := read.object(t.Context(), made.New[old], MaxObjectSize)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -115,29 +115,13 @@ func (t *Trees) entry(ctx context.Context, tree, path string) (entry, error) {
 // larger one is a [*ContentError], and is not read. The error wraps [ErrMissing]
 // if the repository lacks it.
 func (t *Trees) Blob(ctx context.Context, oid string, limit int64) ([]byte, error) {
-	o, err := t.blob(ctx, oid, limit)
+	h, err := t.format.parseOID(oid)
+	if err != nil {
+		return nil, fmt.Errorf("reading file: %w", err)
+	}
+	o, err := t.object(ctx, h, "blob", min(limit, MaxObjectSize))
 	if err != nil {
 		return nil, fmt.Errorf("reading file: %w", err)
 	}
 	return o.Data, nil
-}
-
-func (t *Trees) blob(ctx context.Context, oid string, limit int64) (Object, error) {
-	h, err := t.format.parseOID(oid)
-	if err != nil {
-		return Object{}, err
-	}
-	o, err := t.sizes.object(ctx, oid)
-	if err == nil && !o.Missing && o.Size > limit {
-		return Object{}, &ContentError{oid, fmt.Errorf("%d bytes are more than the %d that are read", o.Size, limit)}
-	}
-	if err != nil {
-		return Object{}, err
-	}
-	// What git says of the size is a claim; the bytes are held to the id.
-	o, err = t.object(ctx, h, "blob")
-	if err == nil && int64(len(o.Data)) > limit {
-		err = &ContentError{oid, fmt.Errorf("more than %d bytes", limit)}
-	}
-	return o, err
 }

@@ -73,6 +73,40 @@ func TestTreesTellContentFromWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestTreesReadNothingThatIsTooLarge has git answer with more than anybody would
+// read, which is content and no failure; and then for other objects as ever.
+func TestTreesReadNothingThatIsTooLarge(t *testing.T) {
+	r := newRepo(t, SHA1)
+	commit := r.commit("one")
+	huge := strings.Repeat("1", 40)
+	// What is read to its end does not come to one.
+	script := `while read oid; do if test $oid = ` + huge + `; then echo $oid ` + "$TYPE" + ` 999999999999; exec yes; fi; echo $oid | "$git" "$@"; done`
+	git := otherGit(t, map[string]string{"cat-file": script})
+	for typ, read := range map[string]func(*Trees, string) error{
+		"tree":   func(trees *Trees, oid string) error { _, err := trees.List(t.Context(), oid); return err },
+		"commit": func(trees *Trees, oid string) error { _, err := trees.Commit(t.Context(), oid, 1000); return err },
+		"blob":   func(trees *Trees, oid string) error { _, err := trees.Blob(t.Context(), oid, 1000); return err },
+	} {
+		repo, err := Open(t.Context(), Config{Dir: r.dir, Env: append(r.env, "TYPE="+typ), Git: git})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trees := repo.Trees()
+		for range 2 {
+			var content *ContentError
+			if err := read(trees, huge); !errors.As(err, &content) || content.OID != huge {
+				t.Errorf("reading a huge %s = %v, want a ContentError", typ, err)
+			}
+			if o, err := trees.Commit(t.Context(), commit, 1000); err != nil || o.OID != commit {
+				t.Errorf("the commit that is asked for after a huge %s = %v, %v", typ, o.OID, err)
+			}
+		}
+		if err := trees.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestRefsBelow(t *testing.T) {
 	r := newRepo(t, SHA1)
 	commit := r.commit("one")
@@ -82,7 +116,7 @@ func TestRefsBelow(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.dir, ".git", "refs", "x", "remotes", "broken"), []byte("hello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	repo := r.open()
+	config := Config{Dir: r.dir, Env: r.env}
 	for _, test := range []struct{ names, want []string }{
 		{nil, nil},
 		{[]string{"refs/x/proofs"}, []string{"refs/x/proofs"}},
@@ -90,7 +124,7 @@ func TestRefsBelow(t *testing.T) {
 		{[]string{"refs/x/remotes"}, nil},
 		{[]string{"refs/none", "refs/none/"}, nil},
 	} {
-		refs, err := repo.RefsBelow(t.Context(), test.names...)
+		refs, err := RefsBelow(t.Context(), config, test.names...)
 		if err != nil {
 			t.Errorf("RefsBelow(%q) = %v", test.names, err)
 		}
@@ -106,7 +140,7 @@ func TestRefsBelow(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "proofs", "refs/*", "refs/[a]", "refs/a?", "--all"} {
-		if _, err := repo.RefsBelow(t.Context(), name); err == nil {
+		if _, err := RefsBelow(t.Context(), config, name); err == nil {
 			t.Errorf("RefsBelow(%q) is no refusal", name)
 		}
 	}

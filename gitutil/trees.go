@@ -3,35 +3,34 @@ package gitutil
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 )
 
 // Trees reads trees and files of a repository, each verified against its id.
-// It runs one git process, from when it is first needed until Close, another one
-// for Blob, and keeps the trees read last in bounded memory. Its methods may be called from
-// several goroutines at once.
+// It runs one git process, from when it is first needed until Close, and keeps
+// the trees read last in bounded memory. Its methods may be called from several
+// goroutines at once.
 type Trees struct {
 	format Format
-	read   func(ctx context.Context, oid string) (Object, error) // not verified
+	read   func(ctx context.Context, oid string, limit int64) (Object, error) // as catFile.object
 	files  *catFile
-	sizes  *catFile
 	cache  treeCache
 }
 
-// Trees returns a reader of the repository's trees. The caller closes it.
-func (r *Repo) Trees() *Trees {
-	files := &catFile{config: r.config, format: r.format}
-	return &Trees{
-		format: r.format, read: files.object, files: files, cache: treeCache{limit: treeCacheSize},
-		sizes: &catFile{config: r.config, format: r.format, sizes: true},
-	}
+// NewTrees returns a reader of the trees of the repository that git finds from
+// the configuration, which has that object format. The caller closes it.
+func NewTrees(c Config, f Format) *Trees {
+	files := &catFile{config: c, format: f}
+	return &Trees{format: f, read: files.object, files: files, cache: treeCache{limit: treeCacheSize}}
 }
 
-// Close ends the git processes. What is read afterwards is an error.
+// Trees returns a reader of the repository's trees. The caller closes it.
+func (r *Repo) Trees() *Trees { return NewTrees(r.config, r.format) }
+
+// Close ends the git process. What is read afterwards is an error.
 func (t *Trees) Close() error {
-	if err := errors.Join(t.files.close(), t.sizes.close()); err != nil {
+	if err := t.files.close(); err != nil {
 		return fmt.Errorf("closing reader of trees: %w", err)
 	}
 	return nil
@@ -66,7 +65,7 @@ func (t *Trees) file(ctx context.Context, tree, path string) (oid string, data [
 	if at.mode != modeFile && at.mode != modeExecutable {
 		return "", nil, fmt.Errorf("%q of tree %s is not a file", path, tree)
 	}
-	o, err := t.object(ctx, at.hash, "blob")
+	o, err := t.object(ctx, at.hash, "blob", MaxObjectSize)
 	return o.OID, o.Data, err
 }
 
@@ -83,12 +82,9 @@ func (t *Trees) tree(ctx context.Context, h hash) ([]entry, error) {
 	if entries, ok := t.cache.get(h); ok {
 		return entries, nil
 	}
-	o, err := t.object(ctx, h, "tree")
+	o, err := t.object(ctx, h, "tree", maxTreeSize)
 	if err != nil {
 		return nil, err
-	}
-	if o.Size > maxTreeSize {
-		return nil, &ContentError{o.OID, fmt.Errorf("a tree of %d bytes, more than the %d that are read", o.Size, maxTreeSize)}
 	}
 	entries, err := parseTree(o.Data, t.format)
 	if err != nil {
@@ -98,31 +94,36 @@ func (t *Trees) tree(ctx context.Context, h hash) ([]entry, error) {
 	return entries, nil
 }
 
-// Commit returns a commit, verified. The error wraps [ErrMissing] if the
+// Commit returns a commit of at most limit bytes, verified: a larger one is a
+// [*ContentError], and is not read. The error wraps [ErrMissing] if the
 // repository does not hold it.
-func (t *Trees) Commit(ctx context.Context, oid string) (Object, error) {
+func (t *Trees) Commit(ctx context.Context, oid string, limit int64) (Object, error) {
 	h, err := t.format.parseOID(oid)
 	if err != nil {
 		return Object{}, fmt.Errorf("reading commit: %w", err)
 	}
-	o, err := t.object(ctx, h, "commit")
+	o, err := t.object(ctx, h, "commit", min(limit, MaxObjectSize))
 	if err != nil {
 		return Object{}, fmt.Errorf("reading commit: %w", err)
 	}
 	return o, nil
 }
 
-// object returns a verified object of the type wanted.
-func (t *Trees) object(ctx context.Context, h hash, typ string) (Object, error) {
-	o, err := t.read(ctx, t.format.oid(h))
-	if err == nil {
-		err = o.Verify(t.format)
-	}
-	if err == nil && o.Type != typ {
-		err = &ContentError{o.OID, fmt.Errorf("is a %s, not a %s", o.Type, typ)}
-	}
-	if err != nil {
+// object returns a verified object of the type wanted, of at most limit bytes.
+func (t *Trees) object(ctx context.Context, h hash, typ string, limit int64) (Object, error) {
+	o, err := t.read(ctx, t.format.oid(h), limit)
+	switch {
+	case err != nil:
 		return Object{}, err
+	case o.Size > limit:
+		// By git's word: nobody reads it to find out.
+		return Object{}, &ContentError{o.OID, fmt.Errorf("%d bytes are more than the %d that are read", o.Size, limit)}
+	}
+	if err := o.Verify(t.format); err != nil {
+		return Object{}, err
+	}
+	if o.Type != typ {
+		return Object{}, &ContentError{o.OID, fmt.Errorf("is a %s, not a %s", o.Type, typ)}
 	}
 	return o, nil
 }

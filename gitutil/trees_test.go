@@ -90,14 +90,14 @@ func TestTreesCommit(t *testing.T) {
 	r.git("tag", "-a", "-m", "x", "v1")
 	substitute(t, r, wrong, three)
 	trees := r.trees()
-	if o, err := trees.Commit(t.Context(), one); err != nil || o.OID != one || o.Type != "commit" || !bytes.HasSuffix(o.Data, []byte("\n\none\n")) {
+	if o, err := trees.Commit(t.Context(), one, 1<<20); err != nil || o.OID != one || o.Type != "commit" || !bytes.HasSuffix(o.Data, []byte("\n\none\n")) {
 		t.Errorf("Commit = %v, %v, want %s", o, err, one)
 	}
-	if _, err := trees.Commit(t.Context(), strings.Repeat("1", 40)); !errors.Is(err, ErrMissing) {
+	if _, err := trees.Commit(t.Context(), strings.Repeat("1", 40), 1<<20); !errors.Is(err, ErrMissing) {
 		t.Errorf("Commit(none) = %v, want %v", err, ErrMissing)
 	}
 	for _, oid := range []string{wrong, "HEAD", "", one + "^", r.git("rev-parse", "HEAD^{tree}"), r.git("rev-parse", "v1")} {
-		if o, err := trees.Commit(t.Context(), oid); err == nil || errors.Is(err, ErrMissing) {
+		if o, err := trees.Commit(t.Context(), oid, 1<<20); err == nil || errors.Is(err, ErrMissing) {
 			t.Errorf("Commit(%q) = %v, %v, want a refusal", oid, o, err)
 		}
 	}
@@ -270,7 +270,7 @@ func TestTreesRefuseLargeTrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trees := &Trees{format: SHA1, read: func(context.Context, string) (Object, error) {
+	trees := &Trees{format: SHA1, read: func(context.Context, string, int64) (Object, error) {
 		return Object{OID: oid, Type: "tree", Size: int64(len(data)), Data: data}, nil
 	}}
 	if _, err := trees.Changed(t.Context(), oid, nil, ""); err == nil || !strings.Contains(err.Error(), "more than") {

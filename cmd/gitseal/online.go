@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -86,9 +85,9 @@ func (f *entryFinder) Close() {
 }
 
 // verify verifies what git hands over, where no entry is embedded by the proofs
-// of the repository that git runs us in, or by an entry that is kept. Nobody is
+// that the repository keeps, or by a log entry that is kept elsewhere. Nobody is
 // asked: git waits.
-func (s *settings) verify(ctx context.Context, v *verifier.Verifier, payload, signature []byte, allowed verifier.Allowed) (*verifier.Result, error) {
+func (s *settings) verify(v *verifier.Verifier, payload, signature []byte, kept func() ([]verifier.Proof, error), allowed verifier.Allowed) (*verifier.Result, error) {
 	result, err := v.Verify(payload, signature, allowed)
 	var verr *verifier.VerifyError
 	if !errors.As(err, &verr) || verr.Class != verifier.NotLogged {
@@ -96,7 +95,7 @@ func (s *settings) verify(ctx context.Context, v *verifier.Verifier, payload, si
 	}
 	var d verifier.Detached
 	var untold error
-	d.Proofs, untold = findProofs(ctx, signature)
+	d.Proofs, untold = kept()
 	// What gitsign would have had no id for it has entered nowhere.
 	if object, err := audit.EntryObject(payload, signature); err == nil {
 		store, err := s.entryStore()

@@ -142,8 +142,6 @@ func TestRealEntriesImported(t *testing.T) {
 	if _, err := os.Stat(corpus); err != nil {
 		t.Skip("the shared corpus is not here")
 	}
-	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
-	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	root := filepath.Join(corpus, "trust", "trusted_root.json")
 	for _, tt := range []struct {
 		bundle, format string

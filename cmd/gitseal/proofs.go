@@ -18,7 +18,7 @@ import (
 // that are being pushed to it; nil if there are none. The caller closes the
 // Reader.
 func openProofs(ctx context.Context, repo *gitutil.Repo, pushed ...string) (*proofs.Reader, error) {
-	r, err := proofs.Open(ctx, repo, pushed...)
+	r, err := proofs.Open(ctx, repo.Config(), pushed...)
 	if err != nil || !r.Empty() {
 		return r, err
 	}
@@ -44,15 +44,11 @@ func findProofs(ctx context.Context, signature []byte) ([]verifier.Proof, error)
 	if err != nil {
 		return nil, err
 	}
-	repo, err := gitutil.Open(ctx, gitutil.Config{})
+	r, err := proofs.Open(ctx, gitutil.Config{})
 	if errors.Is(err, gitutil.ErrNotRepository) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	r, err := openProofs(ctx, repo)
-	if r == nil {
 		return nil, err
 	}
 	found, err := r.Find(ctx, key)
@@ -112,7 +108,7 @@ func pushProofs(ctx context.Context, repo *gitutil.Repo, remote string) (pushed 
 		if runGitQuietly(ctx, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", remote, "+"+proofs.Ref+":"+known) != nil {
 			return false, err
 		}
-		if refs, tipErr := repo.RefsBelow(ctx, known); tipErr != nil || len(refs) == 0 || refs[0].OID == theirs {
+		if refs, tipErr := gitutil.RefsBelow(ctx, repo.Config(), known); tipErr != nil || len(refs) == 0 || refs[0].OID == theirs {
 			return false, err
 		}
 	}
@@ -126,7 +122,7 @@ func unitedProofs(ctx context.Context, repo *gitutil.Repo, known string) (ours, 
 		if known != "" {
 			names = append(names, known)
 		}
-		refs, err := repo.RefsBelow(ctx, names...)
+		refs, err := gitutil.RefsBelow(ctx, repo.Config(), names...)
 		ours, theirs = "", ""
 		for _, ref := range refs {
 			if ref.Name == proofs.Ref {
@@ -152,7 +148,8 @@ const maxComplaint = 1 << 9
 
 // runGitQuietly runs git where git finds us, and returns what it complains of.
 func runGitQuietly(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "git", args...)
+	// Its advice is for who pushes branches.
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-c", "advice.pushUpdateRejected=false"}, args...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"gitseal/verifier"
 	"gitseal/verifier/policy"
@@ -32,12 +33,15 @@ const (
 // judge verifies a signature under the trust and the policy in force. An
 // error means that this could not be tried.
 func judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
-	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(ctx, e, payload, signature) })
+	// It may be judged twice; processes are started once.
+	kept := sync.OnceValues(func() ([]verifier.Proof, error) { return findProofs(ctx, signature) })
+	_, v, err := withSettings(ctx, e, func(s *settings) (*verdict, error) { return s.judge(e, payload, signature, kept) })
 	return v, err
 }
 
-// judge verifies a signature under these settings.
-func (s *settings) judge(ctx context.Context, e *env, payload, signature []byte) (*verdict, error) {
+// judge verifies a signature under these settings; kept returns the proofs that
+// there are of it.
+func (s *settings) judge(e *env, payload, signature []byte, kept func() ([]verifier.Proof, error)) (*verdict, error) {
 	trust, err := s.trust("")
 	if err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func (s *settings) judge(ctx context.Context, e *env, payload, signature []byte)
 		return nil, err
 	}
 	if policy != nil {
-		result, err := s.verify(ctx, v, payload, signature, policy)
+		result, err := s.verify(v, payload, signature, kept, policy)
 		if err != nil {
 			return refused(err, source, hint), nil
 		}
@@ -62,7 +66,7 @@ func (s *settings) judge(ctx context.Context, e *env, payload, signature []byte)
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.verify(ctx, v, payload, signature, verifier.AnyIdentity{})
+	result, err := s.verify(v, payload, signature, kept, verifier.AnyIdentity{})
 	switch {
 	case err != nil:
 		return refused(err, "", hint), nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,8 +41,8 @@ func Add(ctx context.Context, gitDir string, more map[[32]byte][]verifier.Proof)
 }
 
 func add(ctx context.Context, gitDir string, more map[[32]byte][]verifier.Proof) error {
-	env := append(gitutil.Pinned(os.Environ(), gitDir), "TZ=UTC")
-	repo, err := gitutil.Open(ctx, gitutil.Config{Env: env})
+	config := gitutil.Config{Env: append(gitutil.Pinned(os.Environ(), gitDir), "TZ=UTC")}
+	repo, err := gitutil.Open(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -52,24 +53,32 @@ func add(ctx context.Context, gitDir string, more map[[32]byte][]verifier.Proof)
 		return fmt.Errorf("waiting for who else keeps proofs there: %w", err)
 	}
 	defer unlock()
+	target, err := repo.SymbolicTarget(ctx, Ref)
+	if err != nil {
+		return err
+	}
+	if target != "" {
+		// What git does to such a ref it does to the other one, be that a branch.
+		return fmt.Errorf("%s is a symbolic ref, and what it stands for, %s, is not changed", Ref, target)
+	}
 	for try := 1; ; try++ {
-		before, err := tipOf(ctx, repo)
+		before, err := tipOf(ctx, config)
 		if err != nil {
 			return err
 		}
-		err = addOnce(ctx, repo, env, more)
+		err = addOnce(ctx, config, more)
 		if err == nil || try == maxTries {
 			return err
 		}
-		if after, tipErr := tipOf(ctx, repo); tipErr != nil || after == before {
+		if after, tipErr := tipOf(ctx, config); tipErr != nil || after == before {
 			return errors.Join(err, tipErr)
 		}
 	}
 }
 
 // tipOf returns what Ref holds; "" if there is none.
-func tipOf(ctx context.Context, repo *gitutil.Repo) (string, error) {
-	refs, err := repo.RefsBelow(ctx, Ref)
+func tipOf(ctx context.Context, c gitutil.Config) (string, error) {
+	refs, err := gitutil.RefsBelow(ctx, c, Ref)
 	if err != nil || len(refs) == 0 {
 		return "", err
 	}
@@ -79,23 +88,24 @@ func tipOf(ctx context.Context, repo *gitutil.Repo) (string, error) {
 // A union is the proofs of several sources on their way into a commit.
 type union struct {
 	*Reader
-	repo    *gitutil.Repo
-	env     []string
+	config  gitutil.Config
 	own     string            // what Ref holds; "": nothing
 	parents []string          // of the commit; the tree of the first one is changed
 	base    map[string]string // the files in that tree, by path
+	files   census            // of base, and of what is brought into it
 	strange []string          // what else is in it, by path
+	keeps   bool              // there is more to keep than what was fetched
 	changed map[string][]byte // files, by path
 }
 
-func addOnce(ctx context.Context, repo *gitutil.Repo, env []string, more map[[32]byte][]verifier.Proof) (err error) {
-	r, err := Open(ctx, repo)
+func addOnce(ctx context.Context, c gitutil.Config, more map[[32]byte][]verifier.Proof) (err error) {
+	r, err := Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	u := &union{Reader: r, repo: repo, env: env, changed: make(map[string][]byte)}
-	if err := u.choose(ctx); err != nil {
+	u := &union{Reader: r, config: c, keeps: len(more) > 0, changed: make(map[string][]byte)}
+	if err := u.begin(ctx); err != nil {
 		return err
 	}
 	if err := u.merge(ctx, more); err != nil {
@@ -112,33 +122,39 @@ func addOnce(ctx context.Context, repo *gitutil.Repo, env []string, more map[[32
 	return nil
 }
 
+// begin chooses the parents and reads the tree of the first one.
+func (u *union) begin(ctx context.Context) error {
+	for {
+		if err := u.choose(ctx); err != nil || len(u.parents) == 0 {
+			return err
+		}
+		i := slices.IndexFunc(u.sources, func(s *source) bool { return s.root != "" && s.commit == u.parents[0] })
+		if err := u.readBase(ctx, u.sources[i]); !u.passOver(ctx, u.sources[i], err) {
+			return err
+		}
+	}
+}
+
 // choose finds the parents of the commit: the sources that no other one has in
 // its history.
 func (u *union) choose(ctx context.Context) error {
 	var tips []string
 	for _, s := range u.sources {
-		if err := u.load(ctx, s); err != nil {
+		if s.name == Ref {
+			u.own = s.commit
+		}
+		err := u.load(ctx, s)
+		if err == nil && s.name == Ref && s.root == "" {
+			// To go on would be to lose what somebody has there.
+			return fmt.Errorf("%s %w", Ref, ErrForeign)
+		}
+		if err == nil && s.root != "" && s.name != Ref {
+			err = u.each(ctx, s, func(string, string) error { return nil })
+		}
+		if err != nil && !u.passOver(ctx, s, err) {
 			return err
 		}
-		switch {
-		case s.name == Ref:
-			u.own = s.commit
-			if s.root == "" {
-				// To go on would be to lose what somebody has there.
-				return fmt.Errorf("%s %w", Ref, ErrForeign)
-			}
-		case s.root == "":
-			continue
-		default:
-			err := u.each(ctx, s, func(string, string) error { return nil })
-			if u.passOver(s, err) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if !slices.Contains(tips, s.commit) {
+		if s.root != "" && !slices.Contains(tips, s.commit) {
 			tips = append(tips, s.commit)
 		}
 	}
@@ -158,58 +174,68 @@ func (u *union) choose(ctx context.Context) error {
 	return nil
 }
 
+// readBase reads the tree that is changed.
+func (u *union) readBase(ctx context.Context, s *source) (err error) {
+	u.strange = nil
+	if u.base, err = u.every(ctx, s); err != nil {
+		return err
+	}
+	u.files = make(census)
+	for path := range u.base {
+		if tooMany := u.files.add(path); tooMany != nil && s.commit != u.own {
+			return &gitutil.ContentError{OID: s.root, Err: tooMany}
+		}
+	}
+	if err = u.findStrange(ctx, s); err != nil {
+		return err
+	}
+	return u.sift(ctx, s)
+}
+
 // merge finds which files change: those of which some source, or more, has
 // proofs that the first parent has not.
 func (u *union) merge(ctx context.Context, more map[[32]byte][]verifier.Proof) error {
-	fetched := make(map[string][]verifier.Proof)
-	for key := range more {
-		fetched[path(key)] = nil
+	ours, fetched := make(map[string][]verifier.Proof), make(map[string][]verifier.Proof)
+	for key, proofs := range more {
+		ours[path(key)] = proofs
 	}
-	var others []*source
 	for _, s := range u.sources {
-		switch {
-		case s.root == "":
-		case s.commit == u.parents[0] && len(u.base) == 0:
-			var err error
-			if u.base, err = u.every(ctx, s); err != nil {
-				return err
-			}
-			if err = u.findStrange(ctx, s); err != nil {
-				return err
-			}
-			if err = u.sift(ctx); err != nil {
-				return err
-			}
-		default:
-			others = append(others, s)
+		if s.root == "" || s.commit == u.parents[0] {
+			continue
 		}
-	}
-	for _, s := range others {
-		brought, err := u.brought(ctx, s)
-		if s.commit != u.own && u.passOver(s, err) {
+		files := maps.Clone(u.files)
+		brought, err := u.brought(ctx, s, fetched, files)
+		if u.passOver(ctx, s, err) {
 			u.parents = slices.DeleteFunc(u.parents, func(tip string) bool { return tip == s.commit })
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		u.files = files
+		into := fetched
+		if s.commit == u.own {
+			into = ours
+		}
 		for path, found := range brought {
-			fetched[path] = append(fetched[path], found...)
+			into[path] = slices.Concat(into[path], found)
 		}
 	}
-	added := make(map[string][]verifier.Proof)
-	for key, proofs := range more {
-		added[path(key)] = proofs
-	}
-	return u.unite(ctx, added, fetched)
+	return u.unite(ctx, ours, fetched)
 }
 
-// unite makes the files that hold what is there, what is added and what was
+// unite makes the files that hold what is ours, what is there and what was
 // fetched. Where that is too much for a file, what others brought is left out.
-func (u *union) unite(ctx context.Context, added, fetched map[string][]verifier.Proof) error {
-	for path, theirs := range fetched {
-		proofs := slices.Clone(added[path])
-		if len(proofs)+len(theirs) == 0 {
+func (u *union) unite(ctx context.Context, ours, fetched map[string][]verifier.Proof) error {
+	paths := slices.Collect(maps.Keys(ours))
+	for path := range fetched {
+		if ours[path] == nil {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range paths {
+		proofs := slices.Clone(ours[path])
+		if len(proofs)+len(fetched[path]) == 0 {
 			continue
 		}
 		var before []byte
@@ -225,7 +251,7 @@ func (u *union) unite(ctx context.Context, added, fetched map[string][]verifier.
 				}
 			}
 		}
-		after, err := formatFile(append(proofs, theirs...))
+		after, err := formatFile(append(proofs, fetched[path]...))
 		if err != nil {
 			return err
 		}

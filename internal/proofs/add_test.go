@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +99,35 @@ func TestAddRefusesWhatIsNoProof(t *testing.T) {
 	if err := Add(t.Context(), r.dir, one(1, proof(t, 0))); !errors.Is(err, ErrForeign) {
 		t.Errorf("Add = %v, want it to leave what the ref holds", err)
 	}
+	// Nor is a directory that nobody reads, in which there may be some.
+	var lines []string
+	mine := r.blob("mine")
+	for i := range maxDir + 1 {
+		lines = append(lines, fmt.Sprintf("100644 blob %s\t%062x", mine, i))
+	}
+	tree := r.tree("040000 tree " + r.tree(lines...) + "\tff")
+	full := r.put(Ref, tree)
+	for range 2 {
+		if err := Add(t.Context(), r.dir, one(1, proof(t, 0))); !errors.Is(err, ErrForeign) || r.git("rev-parse", Ref) != full {
+			t.Errorf("Add = %v, want it to leave a directory that is too full", err)
+		}
+		r.put(Remotes+"origin", tree, full) // which goes on from ours
+	}
+}
+
+// TestAddChangesNoRefBehindItsOwn has the ref stand for a branch.
+func TestAddChangesNoRefBehindItsOwn(t *testing.T) {
+	r := newRig(t)
+	branch := r.put("refs/heads/main", r.tree("100644 blob "+r.blob("x")+"\tREADME"))
+	for _, target := range []string{"refs/heads/main", "refs/heads/none"} {
+		r.git("symbolic-ref", Ref, target)
+		if err := Add(t.Context(), r.dir, one(1, proof(t, 0))); err == nil || !strings.Contains(err.Error(), target) {
+			t.Errorf("Add = %v, want that the ref stands for %s", err, target)
+		}
+		if refs := r.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"); refs != branch+" refs/heads/main" {
+			t.Errorf("the branches are %q now", refs)
+		}
+	}
 }
 
 // TestAddUnitesWithRemotes has two repositories that both have proofs, some of
@@ -182,6 +212,101 @@ func TestAddLeavesOutWhatIsHostile(t *testing.T) {
 	}
 }
 
+// TestAddKeepsWhatIsNewBesideWhatCannotBeRead has the repository be a partial
+// clone, which has fetched proofs without their content: those that the remote has
+// beside ours, and those that go on from ours. What was recorded is kept; who
+// wants no more than theirs is told.
+func TestAddKeepsWhatIsNewBesideWhatCannotBeRead(t *testing.T) {
+	for _, goesOn := range []bool{false, true} {
+		ours, theirs := newRig(t), newRig(t)
+		theirs.git("config", "uploadpack.allowFilter", "true")
+		ours.git("config", "remote.origin.url", "file://"+theirs.dir)
+		ours.git("config", "remote.origin.promisor", "true")
+		ours.add(one(1, proof(t, 0)))
+		if goesOn {
+			theirs.git("fetch", "-q", ours.dir, Ref+":"+Ref)
+		}
+		theirs.add(one(2, proof(t, 0)))
+		ours.git("fetch", "-q", "--filter=blob:none", "origin", "+"+Ref+":"+Remotes+"origin")
+		if err := Add(t.Context(), ours.dir, nil); err == nil || !strings.Contains(err.Error(), Remotes+"origin") {
+			t.Errorf("goes on %v: Add of nothing = %v, want that what was fetched could not be read", goesOn, err)
+		}
+		ours.add(one(3, proof(t, 0)))
+		reader := ours.open()
+		reader.sources = reader.sources[:1] // the repository's own
+		for n, want := range map[int]int{1: 1, 2: 0, 3: 1} {
+			if found, err := reader.Find(t.Context(), keyOf(n)); err != nil || len(found) != want {
+				t.Errorf("goes on %v: %d proofs of signature %d, %v, want %d", goesOn, len(found), n, err, want)
+			}
+		}
+		ours.git("fetch", "-q", "--refetch", "--no-filter", "origin", "+"+Ref+":"+Remotes+"origin")
+		ours.add(nil)
+		if out := ours.git("rev-list", "--count", Remotes+"origin", "^"+Ref); out != "0" {
+			t.Errorf("goes on %v: %s commits of the remote are not in the history, now that they can be read", goesOn, out)
+		}
+		if found, _ := ours.find(keyOf(2)); len(found) != 1 {
+			t.Errorf("goes on %v: %d proofs of what was fetched again, want 1", goesOn, len(found))
+		}
+	}
+}
+
+// TestAddKeepsItsOwnInAFullFile has remotes bring as many proofs of a signature as
+// a file holds, in place of the one that we have, in a history of their own and in
+// one that goes on from ours.
+func TestAddKeepsItsOwnInAFullFile(t *testing.T) {
+	for _, goesOn := range []bool{false, true} {
+		r := newRig(t)
+		own, more := proof(t, 0), proof(t, 0)
+		r.add(one(1, own))
+		var many []verifier.Proof
+		for range maxProofs {
+			many = append(many, proof(t, 0))
+		}
+		text, err := formatFile(many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parents []string
+		if goesOn {
+			parents = []string{r.git("rev-parse", Ref)}
+		}
+		files := r.tree("100644 blob " + r.blob(string(text)) + "\t" + path(keyOf(1))[3:])
+		r.put(Remotes+"evil", r.tree("040000 tree "+files+"\t"+path(keyOf(1))[:2]), parents...)
+		r.add(one(1, more))
+		reader := r.open()
+		reader.sources = reader.sources[:1] // the repository's own
+		found, err := reader.Find(t.Context(), keyOf(1))
+		if err != nil || len(found) != maxProofs {
+			t.Fatalf("goes on %v: %d proofs, %v, want %d", goesOn, len(found), err, maxProofs)
+		}
+		for _, want := range []verifier.Proof{own, more} {
+			if !slices.ContainsFunc(found, func(p verifier.Proof) bool { return equal(p, want) }) {
+				t.Errorf("goes on %v: a proof that was there, or was added, is gone", goesOn)
+			}
+		}
+	}
+}
+
+// TestAddBelievesNoGraft has the repository say that our proofs go on from those
+// of a remote, which they do not: a push would be no fast-forward.
+func TestAddBelievesNoGraft(t *testing.T) {
+	ours, theirs := newRig(t), newRig(t)
+	ours.add(one(1, proof(t, 0)))
+	theirs.add(one(2, proof(t, 0)))
+	ours.git("fetch", "-q", theirs.dir, "+"+Ref+":"+Remotes+"origin")
+	graft := ours.git("rev-parse", Ref) + " " + ours.git("rev-parse", Remotes+"origin") + "\n"
+	if err := os.WriteFile(filepath.Join(ours.dir, "info", "grafts"), []byte(graft), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ours.add(nil)
+	if err := os.Remove(filepath.Join(ours.dir, "info", "grafts")); err != nil {
+		t.Fatal(err)
+	}
+	if out := ours.git("rev-list", "--count", Remotes+"origin", "^"+Ref); out != "0" {
+		t.Errorf("%s commits of the remote are not in the history", out)
+	}
+}
+
 // TestAddLosesNothingOfMany has several write at once, in this process and
 // others, while somebody else moves the ref of a remote.
 func TestAddLosesNothingOfMany(t *testing.T) {
@@ -236,7 +361,7 @@ func TestAddBeginsAgainIfTheRefMoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *fast-import*)\n if mkdir '%s/once' 2>/dev/null; then '%s' update-ref %s %s; fi;;\nesac\nexec '%s' \"$@\"\n", dir, git, Ref, moved, git)
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *fast-import*)\n if mkdir '%s/once' 2>/dev/null; then '%s' -c core.hooksPath=/dev/null update-ref %s %s; fi;;\nesac\nexec '%s' \"$@\"\n", dir, git, Ref, moved, git)
 	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -310,20 +435,39 @@ func TestAddPassesOverWhatIsTooMuch(t *testing.T) {
 		}
 		return r.tree(lines...)
 	}
-	var dirs []string
-	everywhere := files(maxFiles/256+1, r.blob("x"))
-	for i := range 256 {
-		dirs = append(dirs, fmt.Sprintf("040000 tree %s\t%02x", everywhere, i))
+	everywhere := func(tree string) string {
+		var dirs []string
+		for i := range 256 {
+			dirs = append(dirs, fmt.Sprintf("040000 tree %s\t%02x", tree, i))
+		}
+		return r.tree(dirs...)
 	}
-	wide := r.tree(dirs...)
-	deep := r.tree("040000 tree " + files(maxBrought/len(text)*2, r.blob(string(text))) + "\tff")
-	for _, test := range []struct{ name, tree string }{{"the same tree everywhere", wide}, {"the same file everywhere", deep}} {
-		r.put(Remotes+"evil", test.tree)
+	proven, small := r.blob(string(text)), r.git("rev-parse", Ref+":"+path(keyOf(1)))
+	wide := everywhere(files(maxFiles/256+1, r.blob("x")))
+	crowd := everywhere(files(maxFiles/512+1, proven))
+	dir := r.tree("040000 tree " + files(maxDir/2+1, small) + "\tff")
+	deep := r.tree("040000 tree " + files(maxBrought/len(text)*2, proven) + "\tff")
+	for _, test := range []struct {
+		name, tree string
+		goesOn     bool // from ours
+	}{
+		{"the same tree everywhere", wide, false},
+		{"the same file everywhere", deep, false},
+		{"the same tree everywhere, after ours", wide, true},
+		{"so many that there would be no room for ours", crowd, true},
+		{"so many in one directory", dir, false},
+		{"so many in one directory, after ours", dir, true},
+	} {
+		var parents []string
+		if test.goesOn {
+			parents = []string{r.git("rev-parse", Ref)}
+		}
+		r.put(Remotes+"evil", test.tree, parents...)
 		r.add(one(2, proof(t, 0)))
 		if files := r.git("ls-tree", "-r", "--name-only", Ref); len(strings.Fields(files)) != 2 {
 			t.Errorf("%s: the ref has %d files, want the 2 that are ours", test.name, len(strings.Fields(files)))
 		}
-		if parents := r.git("log", "-1", "--format=%p", Ref); strings.Contains(parents, " ") {
+		if r.git("rev-list", "--max-count=1", Remotes+"evil", "^"+Ref) == "" {
 			t.Errorf("%s: it is in the history, so that what it has counts as taken", test.name)
 		}
 		if found, _ := r.find(keyOf(1)); len(found) != 1 {
@@ -334,6 +478,31 @@ func TestAddPassesOverWhatIsTooMuch(t *testing.T) {
 	r.put(Remotes+"evil", wide)
 	if err := Check(t.Context(), r.repo, "", r.git("rev-parse", Remotes+"evil")); !errors.As(err, &hostile) || !strings.Contains(err.Error(), "more than 1048576 files") {
 		t.Errorf("Check of the same tree everywhere = %v, want that it is too much", err)
+	}
+}
+
+// TestAddTakesNoMoreOfManyThanOfOne has remotes bring in turns what would be too
+// much of one of them: the last ones are passed over.
+func TestAddTakesNoMoreOfManyThanOfOne(t *testing.T) {
+	r := newRig(t)
+	r.add(one(1, proof(t, 0)))
+	file := r.git("rev-parse", Ref+":"+path(keyOf(1)))
+	const each = maxDir / 5
+	for i := range 4 {
+		var lines []string
+		for n := range each {
+			lines = append(lines, fmt.Sprintf("100644 blob %s\t%d%061x", file, i, n))
+		}
+		r.put(fmt.Sprintf("%sevil%d", Remotes, i), r.tree("040000 tree "+r.tree(lines...)+"\tff"))
+	}
+	r.add(one(2, proof(t, 0)))
+	if files := r.git("ls-tree", "-r", "--name-only", Ref); len(strings.Fields(files)) != 2*each+2 {
+		t.Errorf("the ref has %d files, want those of two remotes and ours, %d", len(strings.Fields(files)), 2*each+2)
+	}
+	for n := 1; n <= 2; n++ {
+		if found, _ := r.find(keyOf(n)); len(found) != 1 {
+			t.Errorf("%d proofs of signature %d, want 1", len(found), n)
+		}
 	}
 }
 

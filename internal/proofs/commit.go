@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-
-	"gitseal/gitutil"
 )
 
 // author is who makes the commits of proofs. They say nothing that is to be
@@ -62,26 +60,8 @@ func quoted(path string) string {
 	return b.String()
 }
 
-// maxStderr bounds what is kept of git's complaints.
-const maxStderr = 1 << 10
-
-// git runs git where it writes: with nothing in its way that the user has set
-// for other writing, and so that what is done stays done.
-func (u *union) git(ctx context.Context, stdin *bytes.Buffer, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--no-replace-objects", "-c", "core.hooksPath=" + os.DevNull, "-c", "core.fsync=all"}, args...)...)
-	cmd.Env = append(slices.Clone(u.env), "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=no_transport", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "LANGUAGE=C")
-	if stdin != nil {
-		cmd.Stdin = stdin
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		said := bytes.TrimSpace(stderr.Bytes())
-		said = bytes.ReplaceAll(said[:min(len(said), maxStderr)], []byte("\n"), []byte("; "))
-		return nil, &gitutil.GitError{Command: args[0], Stderr: string(said), Err: err}
-	}
-	return stdout.Bytes(), nil
+// git runs git where it writes: with no hook in its way, and so that what is done
+// stays done.
+func (u *union) git(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	return u.config.Run(ctx, stdin, append([]string{"-c", "core.hooksPath=" + os.DevNull, "-c", "core.fsync=all"}, args...)...)
 }

@@ -6,7 +6,8 @@
 // A file is named by the SHA-256 of the signature value (verifier.ProofKey), in
 // hexadecimal with a slash after the first two digits, and holds one proof a
 // line; see parseFile for its form. The union of two such trees is another one,
-// in which nothing is lost, whoever makes it and in whatever order.
+// in which nothing is lost, whoever makes it and in whatever order, as long as no
+// signature has more proofs than a file holds: then one's own stay.
 //
 // Nothing in it is to be trusted: a proof proves itself to the verifier or
 // proves nothing. What is there that is no proof is ignored, and named. Reading

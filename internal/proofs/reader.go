@@ -16,7 +16,8 @@ import (
 // chooses how much is there.
 const (
 	maxSources = 64      // refs
-	maxDir     = 1 << 17 // files in a directory; of a repository with 30 million proofs
+	maxCommit  = 1 << 20 // bytes of the commit of a ref
+	maxDir     = 1 << 14 // files in a directory; of a repository with four million proofs
 	maxFiles   = 1 << 20 // files of a ref, where all of them are looked at
 	maxFound   = 64      // proofs of one signature
 	maxNamed   = 20      // things that are ignored
@@ -36,18 +37,21 @@ type Reader struct {
 	more    int // that are ignored beside
 }
 
-// Open finds the proofs of a repository, and those in commits that it holds and
-// no ref does yet, such as one that is being pushed to it. It reads none yet. The
-// caller closes the Reader.
-func Open(ctx context.Context, repo *gitutil.Repo, commits ...string) (*Reader, error) {
-	refs, err := repo.RefsBelow(ctx, Ref, Remotes)
+// Open finds the proofs of the repository that git finds from the configuration,
+// and those in commits that it holds and no ref does yet, such as one that is
+// being pushed to it. It reads none yet. The caller closes the Reader.
+//
+// That takes one git process, and reading another one: git's own verification
+// starts them for each signature. So the repository is not opened for it.
+func Open(ctx context.Context, c gitutil.Config, commits ...string) (*Reader, error) {
+	refs, err := gitutil.RefsBelow(ctx, c, Ref, Remotes)
 	if err != nil {
 		return nil, fmt.Errorf("finding proofs: %w", err)
 	}
 	for _, commit := range commits {
 		refs = append(refs, gitutil.Ref{Name: commit, OID: commit})
 	}
-	r := &Reader{format: repo.ObjectFormat(), named: make(map[string]bool)}
+	r := &Reader{named: make(map[string]bool)}
 	for _, ref := range refs { // Ref is before Remotes
 		switch {
 		case ref.OID == "":
@@ -59,7 +63,8 @@ func Open(ctx context.Context, repo *gitutil.Repo, commits ...string) (*Reader, 
 		}
 	}
 	if len(r.sources) > 0 {
-		r.trees = repo.Trees()
+		r.format = gitutil.FormatOf(r.sources[0].commit)
+		r.trees = gitutil.NewTrees(c, r.format)
 	}
 	return r, nil
 }
@@ -87,8 +92,15 @@ func (r *Reader) Ignored() []string {
 	return all
 }
 
-// ignore names something that is no proof. The caller holds mu, or has the
-// Reader alone.
+// name is ignore for who does not hold mu.
+func (r *Reader) name(where string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ignore(where, why)
+}
+
+// ignore names something that is no proof, or not looked at. The caller holds mu,
+// or has the Reader alone.
 func (r *Reader) ignore(where string, why error) {
 	text := where + ": " + why.Error()
 	switch {
@@ -114,7 +126,11 @@ func (r *Reader) Find(ctx context.Context, key [32]byte) ([]verifier.Proof, erro
 			untold = errors.Join(untold, err)
 		}
 		for _, p := range found {
-			if len(all) < maxFound && !slices.ContainsFunc(all, func(q verifier.Proof) bool { return equal(p, q) }) {
+			switch {
+			case slices.ContainsFunc(all, func(q verifier.Proof) bool { return equal(p, q) }):
+			case len(all) == maxFound:
+				r.name(f.name, fmt.Errorf("more than %d proofs of one signature", maxFound))
+			default:
 				all = append(all, p)
 			}
 		}
@@ -186,9 +202,7 @@ func (r *Reader) read(ctx context.Context, f file) ([]verifier.Proof, error) {
 		all, err = parseFile(data)
 	}
 	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.ignore(f.name, err)
+		r.name(f.name, err)
 		return nil, nil
 	}
 	return all, nil

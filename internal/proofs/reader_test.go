@@ -51,7 +51,7 @@ func TestReaderFindsInEverySource(t *testing.T) {
 	if found, _ := r.find(keyOf(2)); len(found) > 0 {
 		t.Errorf("Find of another signature returned %d proofs", len(found))
 	}
-	reader, err := Open(t.Context(), r.repo, last)
+	reader, err := Open(t.Context(), r.repo.Config(), last)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,12 +163,19 @@ func TestRefsThatAreNoCommits(t *testing.T) {
 	blob := r.blob("hello")
 	r.git("update-ref", Remotes+"blob", blob)
 	r.git("update-ref", Remotes+"tree", r.tree("100644 blob "+blob+"\tx"))
+	// A tag of a good one: that is not what Add makes, and nobody's to peel.
+	r.git("-c", "user.name=x", "-c", "user.email=x", "tag", "-a", "-m", "x", "x", Ref)
+	r.git("update-ref", Remotes+"tag", "refs/tags/x")
+	// Anybody can have a remote's ref be of a size that takes long to read.
+	huge := r.put(Remotes+"huge", r.git("rev-parse", Ref+"^{tree}"))
+	long := r.gitIn(strings.Replace(r.git("cat-file", "commit", huge), "\n\n", "\n\n"+strings.Repeat("x", maxCommit), 1), "hash-object", "-t", "commit", "-w", "--stdin")
+	r.git("update-ref", Remotes+"huge", long)
 	if err := os.WriteFile(filepath.Join(r.dir, "refs", "gitseal", "remotes", "broken"), []byte("hello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	found, ignored := r.find(keyOf(1))
-	if len(found) != 1 || len(ignored) != 3 {
-		t.Errorf("%d proofs, ignored %q, want 1 and 3 refs", len(found), ignored)
+	if len(found) != 1 || len(ignored) != 5 {
+		t.Errorf("%d proofs, ignored %q, want 1 and 5 refs", len(found), ignored)
 	}
 }
 
@@ -226,5 +233,71 @@ func TestReaderIsOfWhenItWasOpened(t *testing.T) {
 	r.add(one(2, proof(t, 0)))
 	if found, err := reader.Find(t.Context(), keyOf(2)); err != nil || len(found) != 0 {
 		t.Errorf("Find = %d proofs, %v, want none of after it was opened", len(found), err)
+	}
+}
+
+// TestReaderTakesNoSubstitutes has a repository whose objects are in another one,
+// which is cut off and grafted, and which shows other objects in the place of each
+// on the way to a proof.
+func TestReaderTakesNoSubstitutes(t *testing.T) {
+	origin, r := newRig(t), newRig(t)
+	p, forged := proof(t, 0), proof(t, 0)
+	origin.add(one(2, proof(t, 0)))
+	origin.add(one(1, p))
+	tip := origin.git("rev-parse", Ref)
+	for name, text := range map[string]string{
+		"objects/info/alternates": filepath.Join(origin.dir, "objects") + "\n",
+		"shallow":                 tip + "\n",
+		"info/grafts":             tip + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.git("update-ref", Ref, tip)
+	text, err := formatFile([]verifier.Proof{forged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := r.tree("040000 tree " + r.tree("100644 blob "+r.blob(string(text))+"\t"+path(keyOf(1))[3:]) + "\t" + path(keyOf(1))[:2])
+	commit := r.put("refs/heads/other", other)
+	for _, rev := range []string{":" + path(keyOf(1)), ":" + path(keyOf(1))[:2], "^{tree}", ""} {
+		r.git("replace", "-f", r.git("--no-replace-objects", "rev-parse", Ref+rev), r.git("rev-parse", commit+rev))
+	}
+	if found, ignored := r.find(keyOf(1)); !same(found, []verifier.Proof{p}) || len(ignored) > 0 {
+		t.Errorf("%d proofs, ignored %q, want the one that is there", len(found), ignored)
+	}
+	r.add(one(3, forged))
+	for n := 1; n <= 3; n++ {
+		if found, _ := r.find(keyOf(n)); len(found) != 1 {
+			t.Errorf("after Add: %d proofs of signature %d, want 1", len(found), n)
+		}
+	}
+}
+
+// TestManyProofsOfOneSignatureAreNamed has remotes bring more than is looked at:
+// what the repository has itself comes first.
+func TestManyProofsOfOneSignatureAreNamed(t *testing.T) {
+	r := newRig(t)
+	own := proof(t, 0)
+	r.add(one(1, own))
+	for i := range maxFound/maxProofs + 1 {
+		var many []verifier.Proof
+		for range maxProofs {
+			many = append(many, proof(t, 0))
+		}
+		text, err := formatFile(many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := r.tree("100644 blob " + r.blob(string(text)) + "\t" + path(keyOf(1))[3:])
+		r.put(fmt.Sprintf("%sevil%d", Remotes, i), r.tree("040000 tree "+files+"\t"+path(keyOf(1))[:2]))
+	}
+	found, ignored := r.find(keyOf(1))
+	if len(found) != maxFound || !equal(found[0], own) {
+		t.Errorf("%d proofs, want %d, our own first", len(found), maxFound)
+	}
+	if got := strings.Join(ignored, "\n"); !strings.Contains(got, "evil4:"+path(keyOf(1))+": more than 64 proofs of one signature") {
+		t.Errorf("ignored %q, want the proofs that are not looked at", got)
 	}
 }

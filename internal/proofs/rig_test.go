@@ -166,7 +166,7 @@ func (r *rig) find(key [32]byte) (found []verifier.Proof, ignored []string) {
 
 func (r *rig) open() *Reader {
 	r.t.Helper()
-	reader, err := Open(r.t.Context(), r.repo)
+	reader, err := Open(r.t.Context(), r.repo.Config())
 	if err != nil {
 		r.t.Fatal(err)
 	}

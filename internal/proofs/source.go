@@ -68,7 +68,7 @@ func (r *Reader) load(ctx context.Context, s *source) error {
 
 // root returns the tree of a source's commit, if it can be one of proofs.
 func (r *Reader) root(ctx context.Context, s *source) (string, error) {
-	o, err := r.trees.Commit(ctx, s.commit)
+	o, err := r.trees.Commit(ctx, s.commit, maxCommit)
 	if err != nil {
 		return "", err
 	}

@@ -124,7 +124,7 @@ func (c *collector) parentsOf(ctx context.Context, o gitutil.Object) ([]string, 
 // another changed it, which judged that change then. Such a merge has to satisfy
 // the policy that comes of it.
 func (c *collector) policyChange(ctx context.Context, file *PolicyFile, oid string) (why string, err error) {
-	o, err := c.trees.Commit(ctx, oid)
+	o, err := c.trees.Commit(ctx, oid, gitutil.MaxObjectSize)
 	if err != nil {
 		return "", err
 	}

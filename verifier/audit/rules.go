@@ -192,7 +192,7 @@ func (c *collector) basesOf(ctx context.Context, parents []string) ([]string, er
 
 // treeOf returns the tree of a commit.
 func (c *collector) treeOf(ctx context.Context, oid string) (string, error) {
-	o, err := c.trees.Commit(ctx, oid)
+	o, err := c.trees.Commit(ctx, oid, gitutil.MaxObjectSize)
 	if err != nil {
 		return "", err
 	}
