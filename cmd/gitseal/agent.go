@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -124,7 +126,7 @@ func runAgentStatus(c *cli.Context, e *env, start bool) error {
 		}
 		return quiet(exitUnknown)
 	case errors.As(err, &gone) && !ours && (isAbsent(gone) || errors.Is(err, io.EOF)):
-		return fail(exitUnknown, err, "gitseal.agentSocket names a socket that is forwarded: start the agent where it comes from")
+		return fail(exitUnknown, err, unforwarded(gone))
 	case errors.As(err, &gone) && start && ours:
 		return fail(exitUnknown, err, "gitseal agent run --foreground   # says why it does not start")
 	case errors.As(err, &gone) && isAbsent(gone):
@@ -140,6 +142,17 @@ func runAgentStatus(c *cli.Context, e *env, start bool) error {
 		e.printf("%s\n", line)
 	}
 	return nil
+}
+
+// unforwarded says how to have an agent behind a socket that is forwarded.
+func unforwarded(gone *agent.UnavailableError) string {
+	switch {
+	case errors.Is(gone, syscall.ECONNREFUSED):
+		return "rm " + shellWord(gone.Path) + "   # a connection that has ended left it; then connect again"
+	case errors.Is(gone, fs.ErrNotExist):
+		return "connect with ssh from where the agent is, by a RemoteForward to what gitseal.agentSocket names"
+	}
+	return "gitseal login   # where the socket is forwarded from: no agent runs there"
 }
 
 // agentStatus asks the agent for its state.
@@ -159,7 +172,11 @@ func agentLines(s *agent.Status, socket string) []string {
 	lines := []string{fmt.Sprintf("agent %s, process %d, at %s, since %s", printable(s.Version), s.PID, printable(socket), formatTime(s.Started))}
 	for i := range s.Credentials {
 		c := &s.Credentials[i]
-		lines = append(lines, fmt.Sprintf("%s: %s; %s", printable(c.Instance), credentialLine(c), count(c.Signatures, "signature", "signatures")))
+		line := printable(c.Instance) + ": " + credentialLine(c)
+		if c.Current {
+			line += "; signs unless another is asked for"
+		}
+		lines = append(lines, line+"; "+count(c.Signatures, "signature", "signatures"))
 	}
 	if len(s.Credentials) == 0 {
 		lines = append(lines, "nobody is logged in")
@@ -190,9 +207,6 @@ func runAgentStop(ctx context.Context, e *env) error {
 		defer a.Close()
 		err = a.Stop(ctx)
 	}
-	if err == nil {
-		err = s.awaitEnd(ctx, e)
-	}
 	if err != nil {
 		return fail(exitUnknown, fmt.Errorf("stopping the agent: %w", err))
 	}
@@ -200,31 +214,5 @@ func runAgentStop(ctx context.Context, e *env) error {
 	return nil
 }
 
-// awaitEnd waits until no agent listens any more.
-func (s *settings) awaitEnd(ctx context.Context, e *env) error {
-	pace := time.NewTicker(stopPace)
-	defer pace.Stop()
-	for {
-		a, err := s.connectAgent(ctx, e, false, func(string) {})
-		var gone *agent.UnavailableError
-		if errors.As(err, &gone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		a.Close()
-		select {
-		case <-pace.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// stopTime bounds stopping an agent, stopPace is between two looks whether it
-// is there.
-const (
-	stopTime = 10 * time.Second
-	stopPace = 10 * time.Millisecond
-)
+// stopTime bounds stopping an agent.
+const stopTime = 10 * time.Second

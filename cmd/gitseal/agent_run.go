@@ -65,14 +65,11 @@ func runAgent(ctx context.Context, e *env, foreground, confirm bool) error {
 	if !ours {
 		return usage("reading gitseal.agentSocket: that socket comes from another machine, where the agent is")
 	}
-	log, err := s.agentLog(e, foreground)
-	if err != nil {
-		return err
-	}
 	cfg, err := s.agentConfig(e, confirm)
 	if err != nil {
 		return err
 	}
+	log := s.agentLog(e, foreground)
 	cfg.Log, cfg.Locked = log, locked
 	server, err := agent.New(cfg)
 	if err != nil {
@@ -134,24 +131,23 @@ func (s *settings) agentConfig(e *env, confirm bool) (agent.Config, error) {
 
 // agentLog returns what notes what the agent does: no object, key or token is
 // in it.
-func (s *settings) agentLog(e *env, foreground bool) (*slog.Logger, error) {
+func (s *settings) agentLog(e *env, foreground bool) *slog.Logger {
 	var out io.Writer = e.stderr
 	if !foreground {
-		dir, err := s.baseDir("XDG_STATE_HOME", filepath.Join(".local", "state"))
-		if err != nil {
-			return nil, err
-		}
-		name := filepath.Join(dir, "gitseal", "log", "agent.log")
 		// An agent whose notes cannot be kept is one all the same.
-		_ = os.MkdirAll(filepath.Dir(name), 0o700)
-		out = rotatedLog(name)
+		out = io.Discard
+		if dir, err := s.baseDir("XDG_STATE_HOME", filepath.Join(".local", "state")); err == nil {
+			name := filepath.Join(dir, "gitseal", "log", "agent.log")
+			_ = os.MkdirAll(filepath.Dir(name), 0o700)
+			out = rotatedLog(name)
+		}
 	}
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindString || a.Value.Kind() == slog.KindAny {
 			a.Value = slog.StringValue(secretless(a.Value.String()))
 		}
 		return a
-	}})), nil
+	}}))
 }
 
 // A rotatedLog is a file that is moved away when it is full. slog writes each

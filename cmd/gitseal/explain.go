@@ -29,6 +29,7 @@ func (sig *signing) explain(what string, err error) error {
 	var refused *oidc.RefusedError
 	var token *signer.TokenError
 	var remote *agent.RemoteError
+	var step *signer.StepError
 	var lost *transport.Error
 	var status *transport.StatusError
 	var invalid *verifier.VerifyError
@@ -41,7 +42,7 @@ func (sig *signing) explain(what string, err error) error {
 		return fail(exitInterrupted, &interrupted{err})
 	case errors.As(err, &nowhere):
 		return fail(exitUsage, err, sig.wantIdentity()...)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.Is(err, oidc.ErrNobody):
 		return fail(exitUnknown, err, "gitseal login   # to try again")
 	case errors.As(err, &token):
 		return fail(exitUsage, err, wantToken, askDoctor+"   # says for whom the token is, and until when")
@@ -49,6 +50,9 @@ func (sig *signing) explain(what string, err error) error {
 		return explainLost(err, lost)
 	case errors.As(err, &status):
 		return explainStatus(err, status)
+	case errors.As(err, &step) && step.Step == agent.StepConfirm:
+		return fail(exitUnknown, err, "sign again, and say yes", askDoctor+"   # if nothing has asked you",
+			"git config --global gitseal.agentConfirm false && gitseal agent stop   # to be asked no more")
 	case errors.As(err, &remote) && remote.Unreachable():
 		return fail(exitUnknown, err, checkNetwork, askDoctor+"   # asks each server")
 	case sig.local == nil && errors.As(err, &invalid) && isUntrusted(invalid.Class):
@@ -79,14 +83,17 @@ func (sig *signing) wantIdentity() []string {
 	switch p, _ := sig.settings.provider(); p {
 	case "", "browser", "device":
 	default:
-		v, _ := sig.settings.identitySetting("gitseal.tokenProvider") // it was read, or p were ""
-		return []string{unsetting(v) + "   # looks for other sources than " + printable(p) + ", too"}
+		return []string{sig.settings.anySource()}
 	}
 	issuer, _, err := sig.settings.issuer(sig.remote.config, sig.env.now())
 	if err != nil || issuer == "" {
 		return []string{wantToken} // there is nowhere to log in
 	}
-	return []string{wantLogin, wantToken}
+	hints := []string{wantLogin, wantToken}
+	if _, ours, err := sig.settings.agentSocket(); err == nil && !ours {
+		return append([]string{"gitseal agent status   # of the one that gitseal.agentSocket names, and could sign"}, hints...)
+	}
+	return hints
 }
 
 // unsetting returns the command that takes a setting back.

@@ -89,11 +89,7 @@ const off = "off"
 
 // failureLog returns the file that failures are kept in; "" for none.
 func (s *settings) failureLog() (setting, error) {
-	dir, err := s.baseDir("XDG_STATE_HOME", filepath.Join(".local", "state"))
-	if err != nil {
-		return setting{}, err
-	}
-	v, err := s.lookup("gitseal.logFile", filepath.Join(dir, "gitseal", "log", "sign.log"))
+	v, err := s.lookup("gitseal.logFile", "")
 	if err != nil {
 		return v, err
 	}
@@ -104,8 +100,7 @@ func (s *settings) failureLog() (setting, error) {
 		v.Value = ""
 		return v, nil
 	}
-	v.Value, err = s.absolute(v)
-	return v, err
+	return s.place("gitseal.logFile", "XDG_STATE_HOME", filepath.Join(".local", "state"), "log", "sign.log")
 }
 
 // keepFailure keeps why something was not signed. what is what was tried.

@@ -35,6 +35,10 @@ const maxPayload = 1 << 30
 // time.
 const signTimeout = 2 * time.Minute
 
+// asGitAsked is how errors of signing begin, and what the log of failures calls
+// it.
+const asGitAsked = "signing as git asked"
+
 // runGit does what git asks for.
 func runGit(ctx context.Context, e *env, args []string) error {
 	// A reader that goes away is an error to report, not a signal to die of.
@@ -57,7 +61,7 @@ func runGit(ctx context.Context, e *env, args []string) error {
 		if serr != nil {
 			s = &settings{getenv: e.getenv} // which may be what is wrong
 		}
-		s.keepFailure(e, "signing as git asked", err)
+		s.keepFailure(e, asGitAsked, err)
 		s.tellTerminal(ctx, e, err)
 	}
 	return err
@@ -111,7 +115,7 @@ func (call *gitCall) runSign(ctx context.Context, e *env) error {
 	}
 	e.connectAhead(ctx)
 	defer e.agent.Close()
-	settings, session, err := withSettings(ctx, e, func(s *settings) (*session, error) { return s.openSession(ctx, e, call.key) })
+	settings, session, err := withSettings(ctx, e, func(s *settings) (*session, error) { return s.openSession(ctx, e, asGitAsked, call.key) })
 	if err != nil {
 		return err
 	}

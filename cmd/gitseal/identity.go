@@ -19,8 +19,8 @@ import (
 // maxSecretFile bounds a file with a client secret.
 const maxSecretFile = 1 << 12
 
-// identitySettings are the settings that tokens reads, for doctor. Those that a
-// repository may not make say what it may not do.
+// identitySettings are those settings. Those that a repository may not make say
+// what it may not do.
 var identitySettings = []struct{ key, why string }{
 	{"gitseal.tokenProvider", ""},
 	{"gitseal.tokenFile", "say which file holds identity tokens"},
@@ -200,10 +200,24 @@ func (s *settings) tokenSource(cfg tokenConfig, provider string) (oidc.Source, e
 	case err == nil || errors.As(err, &none):
 		return source, err
 	}
-	return nil, fail(exitUsage, fmt.Errorf("choosing where to get an identity token: %w", err), "gitseal whoami")
+	hint := askDoctor + "   # says where a token is to be had"
+	if p, _ := s.provider(); p == provider { // an error was one before
+		hint = s.anySource()
+	}
+	return nil, fail(exitUsage, fmt.Errorf("choosing where to get an identity token: %w", err), hint)
+}
+
+// anySource is the hint for who has named a source that is none here.
+func (s *settings) anySource() string {
+	v, _ := s.identitySetting("gitseal.tokenProvider") // it was read, or no source were named
+	return unsetting(v) + "   # looks for other sources than " + printable(v.Value) + ", too"
 }
 
 // isInteractive reports whether a source asks a person.
 func isInteractive(source oidc.Source) bool {
 	return source.Name() == "browser" || source.Name() == "device"
 }
+
+// mayAsk reports whether a source can take as long as a person: nobody knows what
+// the program of gitseal.tokenCommand does.
+func mayAsk(source oidc.Source) bool { return isInteractive(source) || source.Name() == "command" }

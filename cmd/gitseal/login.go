@@ -48,13 +48,17 @@ func runLogin(c *cli.Context, e *env) (err error) {
 	if err := s.canLogIn(in); err != nil {
 		return err
 	}
-	usual, usualErr := s.openLogin(c.Context, e, in, "")
+	remote, err := s.remoteInstance(c.Context, e, in)
+	if err != nil {
+		return err
+	}
+	usual, usualErr := s.openPerson(e, in, remote, "")
 	if usual != nil {
 		defer func() { err = errors.Join(err, usual.Close()) }()
 	}
 	login := usual
 	if provider != "" {
-		if login, err = s.openLogin(c.Context, e, in, provider); err != nil {
+		if login, err = s.openPerson(e, in, remote, provider); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, login.Close()) }()
@@ -68,7 +72,7 @@ func runLogin(c *cli.Context, e *env) (err error) {
 	e.printf("logged in as %s\n", credentialLine(cred))
 	if usual != nil && usual.remote.source != nil && usual.remote.person != login.remote.person {
 		name := usual.remote.source.Name()
-		e.printError(fmt.Sprintf("git signs with the token of source %s all the same, which comes first", name),
+		e.printError(fmt.Sprintf("git signs with the token of source %s all the same", name),
 			[]string{"git config gitseal.tokenProvider " + provider})
 	}
 	return nil
@@ -88,17 +92,8 @@ func (s *settings) canLogIn(in *instance) error {
 	return err
 }
 
-// openLogin opens a session to log in with a source, or with the usual one if
-// provider is "".
-func (s *settings) openLogin(ctx context.Context, e *env, in *instance, provider string) (*session, error) {
-	remote, err := s.remoteInstance(ctx, e, in)
-	if err != nil {
-		return nil, err
-	}
-	return s.openPerson(e, in, remote, provider)
-}
-
-// openPerson opens a session that only knows who would sign.
+// openPerson opens a session that only knows who would sign, by the word of a
+// source, or of the usual one if provider is "".
 func (s *settings) openPerson(e *env, in *instance, remote *remoteInstance, provider string) (*session, error) {
 	sig, err := s.prepare(e, remote)
 	if err != nil {

@@ -28,9 +28,6 @@ func (s *settings) urlOpener() (func(url string) error, error) {
 	}
 	if v.Value != "" {
 		words, err := oidc.SplitCommand(v.Value)
-		if err == nil && len(words) == 0 {
-			err = fmt.Errorf("no program")
-		}
 		if err != nil {
 			return nil, usage("reading %s (set in %s): %v", v.Key, v.Source, err)
 		}
@@ -39,7 +36,7 @@ func (s *settings) urlOpener() (func(url string) error, error) {
 	// The convention of $BROWSER: commands, separated as in PATH. Editors that
 	// show a remote machine set it to a program that opens the page on ours.
 	if first, _, _ := strings.Cut(s.getenv("BROWSER"), string(os.PathListSeparator)); first != "" && runtime.GOOS != "windows" {
-		if words, err := oidc.SplitCommand(first); err == nil && len(words) > 0 {
+		if words, err := oidc.SplitCommand(first); err == nil {
 			return func(url string) error { return open(withURL(words, url)) }, nil
 		}
 	}

@@ -82,7 +82,7 @@ func resign(ctx context.Context, c *cli.Context, e *env) error {
 		e.printf("would sign %s on %s\n", count(len(r.replaced), "commit", "commits"), printable(r.branch()))
 		return r.tell(ctx)
 	}
-	session, err := s.openSession(ctx, e, r.key())
+	session, err := s.openSession(ctx, e, "signing again", r.key())
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 // this process that gets a certificate, and keeps it as long as it runs.
 type session struct {
 	*signing
+	what     string         // is done, as errors begin
 	key      string         // git's name for the signing key
 	provider string         // the token source that a command names; "": what the settings say
 	called   bool           // by a person, who called a command of ours
@@ -52,10 +53,10 @@ type remoteSession struct {
 // another signature.
 const renewBefore = 30 * time.Second
 
-// openSession opens the instance in force to sign with. key is git's name for
-// the signing key, or "". The caller closes it. Nobody is asked for anything
-// yet.
-func (s *settings) openSession(ctx context.Context, e *env, key string) (*session, error) {
+// openSession opens the instance in force to sign with. what is what that is for,
+// as errors begin; key is git's name for the signing key, or "". The caller
+// closes it. Nobody is asked for anything yet.
+func (s *settings) openSession(ctx context.Context, e *env, what, key string) (*session, error) {
 	in, err := s.instance()
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func (s *settings) openSession(ctx context.Context, e *env, key string) (*sessio
 		if _, err := s.identity(key); err != nil {
 			return nil, errors.Join(err, sig.Close())
 		}
-		return &session{signing: sig, key: key}, nil
+		return &session{signing: sig, what: what, key: key}, nil
 	}
 	remote, err := s.remoteInstance(ctx, e, in)
 	if err != nil {
@@ -78,7 +79,7 @@ func (s *settings) openSession(ctx context.Context, e *env, key string) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	ses := &session{signing: sig, key: key}
+	ses := &session{signing: sig, what: what, key: key}
 	err = ses.openSource(in.name(), remote)
 	if err == nil {
 		err = ses.openAgent(ctx)
@@ -102,7 +103,7 @@ func (s *session) sign(ctx context.Context, payload []byte) (*signer.Signature, 
 		err = s.enqueue(began, payload, made)
 	}
 	if err != nil {
-		return nil, s.explain("signing as git asked", err)
+		return nil, s.explain(s.what, err)
 	}
 	return made, nil
 }
@@ -158,7 +159,7 @@ func (s *session) credential(ctx context.Context, payload []byte) (*signer.Signe
 		if s.remote.source == nil {
 			return nil, nil, s.remote.none
 		}
-		if isInteractive(s.remote.source) {
+		if mayAsk(s.remote.source) {
 			wait += loginTimeout
 		}
 		if s.signing.remote.servers == nil {

@@ -59,7 +59,7 @@ func (s *session) openAgent(ctx context.Context) (err error) {
 		}
 	}
 	if r.agent == nil && r.none != nil {
-		return s.explain("signing as git asked: getting a token", r.none)
+		return s.explain(s.what+": getting a token", r.none)
 	}
 	return nil
 }

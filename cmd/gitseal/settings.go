@@ -182,13 +182,21 @@ func (s *settings) flag(key string, unset bool) (bool, setting, error) {
 	return b, setting{key, strconv.FormatBool(b), origin}, nil
 }
 
-// path returns the setting for a key that is a file or directory. "~/" stands
-// for the home directory. A relative path is refused: it would name another
-// file in each directory, in a checkout one that its author chose.
-func (s *settings) path(key, unset string) (setting, error) {
-	v, err := s.lookup(key, unset)
+// place returns the setting for a key that is a file or directory. Unset, it is
+// elem below gitseal in a base directory, for which alone there has to be a home
+// directory. "~/" stands for that. A relative path is refused: it would name
+// another file in each directory, in a checkout one that its author chose.
+func (s *settings) place(key, variable, rest string, elem ...string) (setting, error) {
+	v, err := s.lookup(key, "")
 	if err != nil {
 		return v, err
+	}
+	if v.isDefault() {
+		dir, err := s.baseDir(variable, rest)
+		if err != nil {
+			return v, err
+		}
+		v.Value = filepath.Join(append([]string{dir, "gitseal"}, elem...)...)
 	}
 	v.Value, err = s.absolute(v)
 	return v, err
@@ -258,20 +266,12 @@ func (s *settings) baseDir(variable, rest string) (string, error) {
 
 // policyFile returns where the user's policy is.
 func (s *settings) policyFile() (setting, error) {
-	dir, err := s.baseDir("XDG_CONFIG_HOME", ".config")
-	if err != nil {
-		return setting{}, err
-	}
-	return s.path("gitseal.policy", filepath.Join(dir, "gitseal", "policy.toml"))
+	return s.place("gitseal.policy", "XDG_CONFIG_HOME", ".config", "policy.toml")
 }
 
 // authorityDir returns where the embedded authority of the local instance is.
 func (s *settings) authorityDir() (setting, error) {
-	dir, err := s.baseDir("XDG_DATA_HOME", filepath.Join(".local", "share"))
-	if err != nil {
-		return setting{}, err
-	}
-	return s.path("gitseal.authority", filepath.Join(dir, "gitseal", "authority"))
+	return s.place("gitseal.authority", "XDG_DATA_HOME", filepath.Join(".local", "share"), "authority")
 }
 
 // anyIdentity returns whether a valid signature by anyone counts as good when

@@ -180,7 +180,7 @@ func (sig *signing) signer(s *settings, key string) (*signer.Signer, error) {
 		if err != nil {
 			return nil, sig.explain("getting a token", err)
 		}
-		if isInteractive(source) {
+		if mayAsk(source) {
 			sig.wait += loginTimeout
 		}
 		cfg.Tokens = sourceTokens{source, sig.spinner}

@@ -32,13 +32,16 @@ func (t sourceTokens) Token(ctx context.Context) (string, error) {
 // loginTimeout is how long a person has to log in.
 const loginTimeout = 5 * time.Minute
 
-// askFor gets a token. A person who is asked has the terminal for it, and time,
-// and can end it with Ctrl-C.
+// askFor gets a token. A person who is asked has the terminal for it, and time.
+// They can end a login with Ctrl-C; a program that asks them gets that itself, and
+// may have the terminal to put in order.
 func askFor(ctx context.Context, source oidc.Source, spinner *spinner) (*oidc.Grant, error) {
+	if mayAsk(source) {
+		spinner.stop()
+	}
 	if !isInteractive(source) {
 		return source.Grant(ctx)
 	}
-	spinner.stop()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)

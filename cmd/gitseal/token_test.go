@@ -1,11 +1,60 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gitseal/signer"
+	"gitseal/signer/oidc"
 )
+
+// A watchedSource tells when it is asked.
+type watchedSource struct {
+	fakeSource
+	asked func()
+}
+
+func (w watchedSource) Grant(ctx context.Context) (*oidc.Grant, error) {
+	w.asked()
+	return w.fakeSource.Grant(ctx)
+}
+
+// TestWhoAsksHasTheTerminal: what is waited for is not drawn over a question, not
+// even over that of a program.
+func TestWhoAsksHasTheTerminal(t *testing.T) {
+	for name, want := range map[string]bool{"browser": true, "device": true, "command": true, "github-actions": false} {
+		p := &spinner{delay: time.Hour, open: func() (*os.File, error) { return nil, os.ErrNotExist }}
+		p.show("getting a token")
+		free := false
+		source := watchedSource{fakeSource{name: name, token: "token"}, func() {
+			p.mu.Lock()
+			free = p.timer == nil
+			p.mu.Unlock()
+		}}
+		if _, err := askFor(t.Context(), source, p); err != nil {
+			t.Fatal(err)
+		}
+		if free != want {
+			t.Errorf("%s has the terminal for itself: %t, want %t", name, free, want)
+		}
+		p.stop()
+	}
+}
+
+// TestLoginThatNobodyCameToCanBeTriedAgain: there is nothing wrong that doctor
+// would find.
+func TestLoginThatNobodyCameToCanBeTriedAgain(t *testing.T) {
+	err := new(signing).explain("logging in", fmt.Errorf("logging in at https://i: %w", oidc.ErrNobody))
+	code, message, hints := exitCode(err)
+	if code != exitUnknown || message != "logging in: logging in at https://i: nobody logged in in time" || !slices.Equal(hints, []string{"gitseal login   # to try again"}) {
+		t.Errorf("exit code %d, %q, hints %q", code, message, hints)
+	}
+}
 
 func TestTokenOwner(t *testing.T) {
 	for _, test := range []struct {

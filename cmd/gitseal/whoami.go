@@ -122,14 +122,7 @@ func (s *settings) whoami(ctx context.Context, e *env) (*whoamiJSON, []string, e
 		doc.Known, doc.From, doc.Identity = true, "local", &identityJSON{Subject: who.Value, Issuer: a.Issuer()}
 		return doc, nil, a.Close()
 	}
-	if err := s.checkInstance(in); err != nil {
-		return nil, nil, err
-	}
-	remote, err := s.readRemote(in)
-	if err != nil {
-		return nil, nil, in.explainAbsent(err)
-	}
-	ses, err := s.openPerson(e, in, remote, "")
+	ses, err := s.openLooking(e, in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,18 +134,27 @@ func (s *settings) whoami(ctx context.Context, e *env) (*whoamiJSON, []string, e
 	return doc, hints, err
 }
 
+// openLooking opens a session that asks no server for anything, to look who would
+// sign where servers do.
+func (s *settings) openLooking(e *env, in *instance) (*session, error) {
+	if err := s.checkInstance(in); err != nil {
+		return nil, err
+	}
+	remote, err := s.readRemote(in)
+	if err != nil {
+		return nil, in.explainAbsent(err)
+	}
+	return s.openPerson(e, in, remote, "")
+}
+
 // certified returns whom the agent has a certificate for that would sign; "" if
 // there is none, or nobody can tell.
 func (s *settings) certified(ctx context.Context, e *env) string {
 	in, err := s.instance()
-	if err != nil || in.hasAuthority() || s.checkInstance(in) != nil {
+	if err != nil || in.hasAuthority() {
 		return ""
 	}
-	remote, err := s.readRemote(in)
-	if err != nil {
-		return ""
-	}
-	ses, err := s.openPerson(e, in, remote, "")
+	ses, err := s.openLooking(e, in)
 	if err != nil {
 		return ""
 	}

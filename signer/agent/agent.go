@@ -55,7 +55,7 @@ type SignRequest struct {
 // A SignAnswer is a signature.
 type SignAnswer struct {
 	Armored []byte // what git stores
-	Pending []byte // a signer.Pending, marshaled, if the log has not recorded it yet; nil: it has
+	Pending bool   // the log has not recorded it yet
 }
 
 // A Credential is what an agent tells of one that it keeps.

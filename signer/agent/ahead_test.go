@@ -4,8 +4,11 @@ package agent
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"net"
 	"testing"
+	"testing/synctest"
 )
 
 // TestConnectionThatWasBegunIsUsed, once, and only for what it leads to.
@@ -62,4 +65,18 @@ func TestConnectionThatNobodyNeedsIsClosed(t *testing.T) {
 	ahead.Close()
 	w.nobodyIsThere(t)
 	(*Ahead)(nil).Close()
+}
+
+// TestConnectionThatIsNotUsedSoonIsClosed, by a timer, which the race detector
+// watches.
+func TestConnectionThatIsNotUsedSoonIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		ahead := &Ahead{path: "p", wire: func() (*wire, error) { return &wire{conn: here}, nil }}
+		_, err := Dial(t.Context(), ClientConfig{Path: "p", Ahead: ahead})
+		must(t, err)
+		if _, err := there.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the other side reads %v, want %v", err, io.EOF)
+		}
+	})
 }

@@ -17,15 +17,16 @@ const confirmTime = time.Minute
 // often one that $SSH_ASKPASS names, with the question as its argument and
 // SSH_ASKPASS_PROMPT=confirm in its environment, which is env otherwise. Exit
 // status 0 within a minute is a yes. Without a program the answer is no.
+// Errors say how it went, after StepConfirm.
 func Askpass(program string, env []string) func(ctx context.Context, question string) error {
 	env = append(slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
 		return strings.HasPrefix(pair, "SSH_ASKPASS_PROMPT=")
 	}), "SSH_ASKPASS_PROMPT=confirm")
 	return func(ctx context.Context, question string) error {
 		if program == "" {
-			return errors.New("nobody can be asked to confirm the signature: no program for it is known (SSH_ASKPASS)")
+			return errors.New("the agent knows no program that asks (SSH_ASKPASS)")
 		}
-		ctx, cancel := context.WithTimeout(ctx, confirmTime)
+		ctx, cancel := context.WithTimeoutCause(ctx, confirmTime, fmt.Errorf("nobody has answered within %v", confirmTime))
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, question)
 		cmd.Env, cmd.WaitDelay = env, time.Second
@@ -33,12 +34,10 @@ func Askpass(program string, env []string) func(ctx context.Context, question st
 		var exit *exec.ExitError
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("asking to confirm the signature: %w", ctx.Err())
+			return context.Cause(ctx)
 		case errors.As(err, &exit):
-			return errors.New("the signature was not confirmed")
-		case err != nil:
-			return fmt.Errorf("asking to confirm the signature: %w", err)
+			return errors.New("the answer is no")
 		}
-		return nil
+		return err
 	}
 }

@@ -21,7 +21,7 @@ func TestAskpass(t *testing.T) {
 	note := filepath.Join(dir, "note")
 	env := []string{"PATH=" + os.Getenv("PATH"), "NOTE=" + note, "SSH_ASKPASS_PROMPT=none"}
 	const question = "Sign $(touch x) as \"alice\"?\n\ntitle"
-	for status, want := range map[string]string{"0": "", "1": "the signature was not confirmed", "7": "the signature was not confirmed"} {
+	for status, want := range map[string]string{"0": "", "1": "the answer is no", "7": "the answer is no"} {
 		err := Askpass(program, append(slices.Clone(env), "STATUS="+status))(t.Context(), question)
 		if (err == nil) != (want == "") || err != nil && err.Error() != want {
 			t.Errorf("status %s: %v, want %q", status, err, want)

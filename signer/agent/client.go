@@ -85,8 +85,9 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		cfg.Trace(err.Error())
 		return nil, err
 	}
-	c.first = w
-	c.timer = time.AfterFunc(firstTime, c.Close)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first, c.timer = w, time.AfterFunc(firstTime, c.Close)
 	return c, nil
 }
 

@@ -69,18 +69,18 @@ func (w *world) ends(t testing.TB, what string, want bool) {
 	}
 }
 
-// nobodyIsThere waits until no connection is open.
+// nobodyIsThere waits until no connection is open, and nothing is done for any.
 func (w *world) nobodyIsThere(t testing.TB) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		w.server.mu.Lock()
-		n := len(w.server.conns)
+		n := len(w.server.conns) + w.server.atWork
 		w.server.mu.Unlock()
 		if n == 0 {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d connections are open", n)
+			t.Fatalf("%d connections are open, or at work", n)
 		}
 	}
 }
@@ -126,6 +126,7 @@ func TestLivesAsLongAsItIsUsed(t *testing.T) {
 	w.ends(t, "idle for 8 hours", false)
 	w.needsLogin(t, "")
 	i.given(t, "r")
+	w.nobodyIsThere(t) // until then there was something to do
 	w.pass(time.Minute)
 	w.server.poke()
 	if err := w.wait(); err != nil {

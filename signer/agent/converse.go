@@ -102,10 +102,8 @@ func (s *Server) answer(ctx context.Context, t *talk, m *message, body []byte) (
 	case m.Flush != nil:
 		return &message{Done: new(doneMessage)}, s.flush()
 	case m.Stop != nil:
-		// The answer first: with what follows the connection ends.
-		err := t.send(&message{Done: new(doneMessage)}, nil)
-		s.once.Do(func() { close(s.halt) })
-		return nil, err
+		s.stop(t.wire)
+		return nil, nil // it has to be true first
 	}
 	return nil, errors.New("that is nothing to ask an agent")
 }
@@ -156,13 +154,8 @@ func (s *Server) sign(ctx context.Context, t *talk, m *signMessage, payload []by
 		s.cfg.Log.Warn("not signed", "kind", what.kind, "subject", who.key.identity.Subject, "reason", err)
 		return nil, err
 	}
-	answer := &signedMessage{Armored: sig.Armored}
-	if sig.Pending != nil {
-		if answer.Pending, err = sig.Pending.Marshal(); err != nil {
-			return nil, fmt.Errorf("writing what waits for the log: %w", err)
-		}
-	}
-	s.cfg.Log.Info("signed", "kind", what.kind, "subject", who.key.identity.Subject, "pending", sig.Pending != nil)
+	answer := &signedMessage{sig.Armored, sig.Pending != nil}
+	s.cfg.Log.Info("signed", "kind", what.kind, "subject", who.key.identity.Subject, "pending", answer.Pending)
 	return &message{Signed: answer}, nil
 }
 
@@ -189,12 +182,15 @@ func (s *Server) signWith(ctx context.Context, t *talk, who *slot, cred *signer.
 	return sig, nil
 }
 
+// StepConfirm is the step of a signer.StepError if it was not agreed to sign.
+const StepConfirm = "asking whether to sign"
+
 // confirm asks whether to sign.
 func (s *Server) confirm(ctx context.Context, who *slot, what object) error {
 	if s.cfg.Confirm == nil {
 		return nil
 	}
-	return s.aside(func() error {
+	err := s.aside(func() error {
 		s.asking.Lock()
 		defer s.asking.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -202,6 +198,10 @@ func (s *Server) confirm(ctx context.Context, who *slot, what object) error {
 		}
 		return s.cfg.Confirm(ctx, fmt.Sprintf("Sign a git %s as %s?\n\n%s", what.kind, title([]byte(who.key.identity.String())), what.title))
 	})
+	if err != nil {
+		return &signer.StepError{Step: StepConfirm, Err: err}
+	}
+	return nil
 }
 
 // status returns what the agent tells of itself.

@@ -20,10 +20,10 @@ func (w *world) deferred(t *testing.T, queue string, when signer.Defer) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.Pending == nil {
+	if !answer.Pending {
 		return 1 // it was recorded, and has one
 	}
-	p, err := signer.ParsePending(answer.Pending)
+	p, err := signer.PendingOf(answer.Armored)
 	if err != nil {
 		t.Fatal(err)
 	}

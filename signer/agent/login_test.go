@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gitseal/signer/oidc"
@@ -60,6 +62,11 @@ func (w *world) waiting(t testing.TB, n int) {
 	}
 }
 
+// askedInVain is an error of a login that a person was asked for.
+type askedInVain struct{ error }
+
+func (askedInVain) Refused() bool { return true }
+
 // TestLoginThatFailsIsTriedByTheNext fails, goes away and is refused in turn.
 func TestLoginThatFailsIsTriedByTheNext(t *testing.T) {
 	for _, tt := range []struct {
@@ -72,6 +79,7 @@ func TestLoginThatFailsIsTriedByTheNext(t *testing.T) {
 		{"refused", fmt.Errorf("logging in: %w", &oidc.RefusedError{Code: "access_denied"}), 1, "the login was refused"},
 		{"refused otherwise", &oidc.RefusedError{Code: "server_error"}, 2, ""},
 		{"broken off", context.Canceled, 1, "the login was refused"},
+		{"asked in vain", askedInVain{errors.New("nobody came")}, 1, "the login was refused: nobody came"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -145,26 +153,43 @@ func TestLoginOfWhoDisappearsIsTriedByTheNext(t *testing.T) {
 // and not do it.
 func TestLoginThatNeverComesIsTriedByTheNext(t *testing.T) {
 	w := newWorld(t, nil)
-	w.server.loginTime = 50 * time.Millisecond
-	begun, finish := make(chan bool), make(chan bool)
-	first := make(chan error)
-	go func() {
-		_, err := w.dial(t).Login(t.Context(), w.instance, source, "", func(context.Context) (*oidc.Grant, error) {
-			close(begun)
-			<-finish
-			return nil, errors.New("too late")
-		})
-		first <- err
-	}()
-	<-begun
-	cred, err := w.client.Login(t.Context(), w.instance, source, "", w.grant(alice, ""))
-	if err != nil || cred.Identity.Subject != alice {
-		t.Errorf("the next: %v, %v, want alice", cred, err)
-	}
-	close(finish)
-	if err := <-first; err == nil {
-		t.Error("who never logged in got a certificate")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		cfg := w.server.cfg
+		cfg.Log = nil
+		s, err := New(cfg)
+		must(t, err)
+		s.work = t.Context()
+		var answering sync.WaitGroup
+		login := func(get func(context.Context) (*oidc.Grant, error)) (*Credential, error) {
+			here, there := net.Pipe()
+			go s.serve(there, &answering, func() {})
+			c := &Client{places: make(chan struct{}, 1), first: &wire{conn: here}}
+			return c.Login(t.Context(), w.instance, source, "", get)
+		}
+		begun, finish, first := make(chan bool), make(chan bool), make(chan error)
+		go func() {
+			_, err := login(func(context.Context) (*oidc.Grant, error) {
+				close(begun)
+				<-finish
+				return nil, errors.New("too late")
+			})
+			first <- err
+		}()
+		<-begun
+		start := time.Now()
+		cred, err := login(w.grant(alice, ""))
+		if err != nil || cred.Identity.Subject != alice {
+			t.Errorf("the next: %v, %v, want alice", cred, err)
+		}
+		if took := time.Since(start); took < loginTime {
+			t.Errorf("the next logged in after %v, want it to wait for %v", took, loginTime)
+		}
+		close(finish)
+		if err := <-first; err == nil {
+			t.Error("who never logged in got a certificate")
+		}
+		answering.Wait()
+	})
 }
 
 // TestRefusalByTheAuthorityIsSharedToo: the next would log in to be refused.

@@ -129,7 +129,7 @@ type workingMessage struct {
 
 type signedMessage struct {
 	Armored []byte `json:"armored"`
-	Pending []byte `json:"pending"`
+	Pending bool   `json:"pending"` // the log has not recorded it yet
 }
 
 type credentialMessage struct {

@@ -47,7 +47,8 @@ func (s *Server) done() {
 	s.mu.Lock()
 	var next func()
 	if len(s.turn) > 0 {
-		next, s.turn = s.turn[0], s.turn[1:]
+		next = s.turn[0]
+		s.turn = slices.Delete(s.turn, 0, 1) // what it was to sign is not kept
 	} else {
 		s.atWork--
 	}
@@ -106,13 +107,34 @@ func (s *Server) unpark(conn net.Conn) {
 }
 
 func (s *Server) leave(conn net.Conn) {
-	_ = conn.Close() // all was said, or the other side is gone
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !slices.ContainsFunc(s.stoppers, func(w *wire) bool { return w.conn == conn }) {
+		_ = conn.Close() // all was said, or the other side is gone
+	}
 	delete(s.conns, conn)
 	delete(s.parked, conn)
 	s.busy = s.cfg.Uptime()
 	s.served++
+}
+
+// stop has the agent end. Who asks is answered when it has: who had to look
+// whether it is still there would have a service manager start the next.
+func (s *Server) stop(w *wire) {
+	s.mu.Lock()
+	s.stoppers = append(s.stoppers, w)
+	s.mu.Unlock()
+	s.once.Do(func() { close(s.halt) })
+}
+
+// stopped answers those who asked to stop.
+func (s *Server) stopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.stoppers {
+		_ = w.send(&message{Done: new(doneMessage)}, nil) // who has gone needs none
+		_ = w.conn.Close()                                // all was said
+	}
 }
 
 // hangUp closes all connections.

@@ -53,6 +53,27 @@ func TestSignaturesWaitForTheirTurn(t *testing.T) {
 	}
 }
 
+// TestWhoseTurnHasComeIsNotHeld: what it had to sign would stay in memory.
+func TestWhoseTurnHasComeIsNotHeld(t *testing.T) {
+	s, err := New(Config{Open: openNothing})
+	must(t, err)
+	for range maxAtWork + 3 {
+		s.inTurn(func() {})
+	}
+	queue := s.turn
+	s.done()
+	s.done()
+	held := 0
+	for _, begin := range queue {
+		if begin != nil {
+			held++
+		}
+	}
+	if held != 1 {
+		t.Errorf("%d are held, and one waits", held)
+	}
+}
+
 // TestWhoWaitsForAPersonIsInNobodysWay has every signature confirmed that may be
 // under way at a time, and one more that needs no person.
 func TestWhoWaitsForAPersonIsInNobodysWay(t *testing.T) {

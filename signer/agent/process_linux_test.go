@@ -21,8 +21,12 @@ func dumpable() bool {
 func TestThousandSignatures(t *testing.T) {
 	w := spawned(t)
 	w.login(t, alice, "")
+	many := 1000
+	if raced {
+		many = 100 // a client at a thousand would not come to ask in time
+	}
 	var wg sync.WaitGroup
-	for i := range 1000 {
+	for i := range many {
 		wg.Go(func() {
 			r := w.request(fmt.Sprintf("commit %d", i), alice)
 			answer, err := w.client.Sign(t.Context(), r, nil)
@@ -38,8 +42,8 @@ func TestThousandSignatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := status.Credentials[0].Signatures; n != 1000 {
-		t.Errorf("%d signatures were counted, want 1000", n)
+	if n := status.Credentials[0].Signatures; n != many {
+		t.Errorf("%d signatures were counted, want %d", n, many)
 	}
 	memory, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", status.PID))
 	if err != nil {

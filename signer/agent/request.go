@@ -60,8 +60,9 @@ var errNoAnswer = errors.New("its answer is not to what it was asked")
 // "". While somebody else logs in for the same instance and source, it waits
 // for the outcome, and calls get only if that leaves nothing to use: a login
 // that failed is tried again by the next, but not one that a person refused.
-// A refusal is an *oidc.RefusedError of the code access_denied, or the
-// cancellation of a context.
+// A refusal is an *oidc.RefusedError of the code access_denied, the cancellation
+// of a context, or an error with a method Refused() that returns true: a person
+// who was asked in vain is not asked by the next.
 func (c *Client) Login(ctx context.Context, in *Instance, source, expect string, get func(context.Context) (*oidc.Grant, error)) (*Credential, error) {
 	return c.login(ctx, in, source, expect, false, get)
 }
@@ -100,10 +101,11 @@ func (c *Client) login(ctx context.Context, in *Instance, source, expect string,
 	return &cred, nil
 }
 
-// refused reports whether err says that a person does not want to log in.
+// refused reports whether err says that nobody need be asked again.
 func refused(err error) bool {
 	var r *oidc.RefusedError
-	return errors.Is(err, context.Canceled) || errors.As(err, &r) && r.Code == "access_denied"
+	var vain interface{ Refused() bool }
+	return errors.Is(err, context.Canceled) || errors.As(err, &r) && r.Code == "access_denied" || errors.As(err, &vain) && vain.Refused()
 }
 
 func newGrant(g *oidc.Grant) *grantMessage {
@@ -139,7 +141,7 @@ func (c *Client) Forget(ctx context.Context, instance *[32]byte, subject string)
 	return c.do(ctx, &message{Forget: &forgetMessage{(*digest)(instance), subject}})
 }
 
-// Stop has the agent forget everything, and end.
+// Stop has the agent forget everything and end, and waits until it has.
 func (c *Client) Stop(ctx context.Context) error {
 	_, err := c.do(ctx, &message{Stop: new(struct{})})
 	return err

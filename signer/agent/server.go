@@ -59,7 +59,6 @@ type Server struct {
 
 	background sync.WaitGroup // renewals and flushes; grows under mu, and not once ended is set
 	flushPause time.Duration  // until the first that failed is tried again
-	loginTime  time.Duration  // for a client to log in
 	lull       lull           // in which what waits is recorded
 	stirred    chan struct{}  // has an element if a signature was asked for
 
@@ -70,6 +69,7 @@ type Server struct {
 	turns    map[loginKey]*turn
 	conns    map[net.Conn]bool  // open
 	parked   map[net.Conn]*wire // those of them whose turn has not come
+	stoppers []*wire            // who asked to stop: answered at the end
 	served   int                // since memory was given back
 	atWork   int                // signatures and logins under way
 	turn     []func()           // begin those whose turn has not come, the next first
@@ -101,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Server{
-		cfg: cfg, started: cfg.Now(), halt: make(chan struct{}), wake: make(chan struct{}, 1), busy: cfg.Uptime(), long: make(chan struct{}, maxLong), flushPause: firstFlushPause, loginTime: loginTime,
+		cfg: cfg, started: cfg.Now(), halt: make(chan struct{}), wake: make(chan struct{}, 1), busy: cfg.Uptime(), long: make(chan struct{}, maxLong), flushPause: firstFlushPause,
 		lull: lull{flushQuiet, flushLatest}, stirred: make(chan struct{}, 1),
 		slots: make(map[slotKey]*slot), recent: make(map[loginKey]slotKey), turns: make(map[loginKey]*turn), conns: make(map[net.Conn]bool),
 		parked: make(map[net.Conn]*wire),
@@ -146,6 +146,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.forgetAll()
 	s.background.Wait()
 	s.cfg.Log.Info("agent ends")
+	s.stopped()
 	if err == errHalt {
 		err = nil
 	}

@@ -55,7 +55,7 @@ func TestDeferredSignatureComesWithWhatIsToBeRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := signer.ParsePending(answer.Pending); err != nil || len(p.Timestamps) != 1 {
+	if p, err := signer.PendingOf(answer.Armored); !answer.Pending || err != nil || len(p.Timestamps) != 1 {
 		t.Errorf("pending %v, %v", p, err)
 	}
 	r.Defer = "sometimes"
@@ -174,7 +174,7 @@ func TestOpensSignerOncePerInstance(t *testing.T) {
 // TestConfirms has a person say no, and yes.
 func TestConfirms(t *testing.T) {
 	var question string
-	answer := errors.New("the signature was not confirmed")
+	answer := errors.New("the answer is no")
 	w := newWorld(t, func(_ *world, cfg *Config) {
 		cfg.Confirm = func(_ context.Context, q string) error {
 			question = q
@@ -184,8 +184,8 @@ func TestConfirms(t *testing.T) {
 	w.login(t, alice, "")
 	before := w.entries(t)
 	_, err := w.client.Sign(t.Context(), w.request("first line\nsecond", ""), nil)
-	var remote *RemoteError
-	if !errors.As(err, &remote) || err.Error() != answer.Error() {
+	var step *signer.StepError
+	if !errors.As(err, &step) || step.Step != StepConfirm || step.Err.Error() != answer.Error() {
 		t.Errorf("refused: %v", err)
 	}
 	if want := "Sign a git commit as " + alice; !strings.HasPrefix(question, want) || !strings.HasSuffix(question, "\n\nfirst line") {

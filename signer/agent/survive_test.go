@@ -6,8 +6,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +107,31 @@ func TestStopForgetsAndEnds(t *testing.T) {
 	var gone *UnavailableError
 	if _, err := Dial(t.Context(), ClientConfig{Path: w.path}); !errors.As(err, &gone) {
 		t.Errorf("Dial = %v, want an UnavailableError", err)
+	}
+}
+
+// TestStopIsAnsweredAtTheEnd: whoever hears of it need not look whether the
+// agent is there, which would have a service manager start the next.
+func TestStopIsAnsweredAtTheEnd(t *testing.T) {
+	var ended atomic.Bool
+	begun := make(chan struct{})
+	w := newWorld(t, func(_ *world, cfg *Config) {
+		cfg.Flush = func(ctx context.Context) error {
+			close(begun)
+			<-ctx.Done()
+			for range 1000 {
+				runtime.Gosched() // it takes a while to end
+			}
+			ended.Store(true)
+			return nil
+		}
+	})
+	w.server.lull = lull{}
+	must(t, w.client.Flush(t.Context()))
+	<-begun
+	must(t, w.client.Stop(t.Context()))
+	if _, err := os.Lstat(w.path); !ended.Load() || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what it did has ended: %v; its socket: %v, want true and %v", ended.Load(), err, os.ErrNotExist)
 	}
 }
 

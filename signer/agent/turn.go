@@ -94,8 +94,8 @@ func (s *Server) lead(ctx context.Context, t *talk, in *Instance, key loginKey, 
 	}
 	var grant *grantMessage
 	err = s.aside(func() (err error) {
-		late := fmt.Errorf("nobody has logged in within %v", s.loginTime)
-		limited, cancel := context.WithTimeoutCause(ctx, s.loginTime, late)
+		late := fmt.Errorf("nobody has logged in within %v", loginTime)
+		limited, cancel := context.WithTimeoutCause(ctx, loginTime, late)
 		defer cancel()
 		grant, err = t.wantGrant(limited)
 		return err

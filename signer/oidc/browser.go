@@ -153,9 +153,6 @@ func (a *asking) url(cfg *Config) string {
 	if cfg.ConnectorID != "" {
 		query.Set("connector_id", cfg.ConnectorID)
 	}
-	if cfg.LoginHint != "" {
-		query.Set("login_hint", cfg.LoginHint)
-	}
 	u := a.provider.authorization
 	if strings.Contains(u, "?") {
 		return u + "&" + query.Encode()
@@ -265,7 +262,7 @@ func (c *Config) tell(text string) error {
 // loginKey is the Key of the sources that have a person log in.
 func (c *Config) loginKey() string {
 	who := c.registration()
-	return key("login", c.Issuer, who.id, c.ConnectorID, c.LoginHint)
+	return key("login", c.Issuer, who.id, c.ConnectorID)
 }
 
 // registration returns what the issuer knows this program by.

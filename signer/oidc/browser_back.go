@@ -189,14 +189,14 @@ func (c *callback) wait(ctx context.Context, failed <-chan error) (*authResponse
 		return nil, err
 	case <-ctx.Done():
 	}
-	text := "the login was given up"
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		text = "nobody logged in in time: the page was closed, or left alone"
-	}
+	others := ""
 	if n := c.strangers.Load(); n > 0 {
-		text += fmt.Sprintf(" (requests that are not of this login, and were refused: %d)", n)
+		others = fmt.Sprintf(" (requests that are not of this login, and were refused: %d)", n)
 	}
-	return nil, fmt.Errorf("%s: %w", text, ctx.Err())
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, fmt.Errorf("the login was given up%s: %w", others, ctx.Err())
+	}
+	return nil, fmt.Errorf("%w: the page was closed, or left alone%s", ErrNobody, others)
 }
 
 // finish shows the person how it went, and closes the port.

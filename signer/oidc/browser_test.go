@@ -54,14 +54,14 @@ func TestBrowserAsksSafely(t *testing.T) {
 		d.logIn(loginURL)
 	}
 	cfg := loginAt(issuer, d)
-	cfg.ConnectorID, cfg.LoginHint = "https://github.com/login/oauth", "dev@example.test"
+	cfg.ConnectorID = "https://github.com/login/oauth"
 	for range 2 {
 		granted(t, NewBrowser(cfg), "dev@example.test")
 		d.page()
 	}
 	for name, want := range map[string]string{
 		"response_type": "code", "client_id": "sigstore", "scope": "openid email offline_access", "code_challenge_method": "S256",
-		"connector_id": "https://github.com/login/oauth", "login_hint": "dev@example.test",
+		"connector_id": "https://github.com/login/oauth",
 	} {
 		if got := asked[0].Query()[name]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -128,11 +128,10 @@ func TestBrowserTimesOut(t *testing.T) {
 		ctx.end()
 	}
 	_, err := NewBrowser(loginAt(issuer, d)).Grant(ctx)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got error %v, want one about the deadline", err)
+	if !errors.Is(err, ErrNobody) {
+		t.Fatalf("got error %v, want one that nobody logged in", err)
 	}
-	checkError(t, err, "nobody logged in in time")
-	checkError(t, err, "(requests that are not of this login, and were refused: 1)")
+	checkError(t, err, "nobody logged in in time: the page was closed, or left alone (requests that are not of this login, and were refused: 1)")
 	k.check(t, err.Error())
 }
 
@@ -146,8 +145,9 @@ func TestBrowserTimesOutByItself(t *testing.T) {
 		t.Errorf("a person has %s, want five minutes", b.patience)
 	}
 	b.patience = 50 * time.Millisecond
-	if _, err := b.Grant(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got error %v, want one about the deadline", err)
+	// On a slow machine the issuer may not even have been asked by then.
+	if _, err := b.Grant(t.Context()); !errors.Is(err, ErrNobody) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got error %v, want one that nobody logged in", err)
 	}
 }
 
@@ -280,7 +280,6 @@ func TestLoginKeyIsOfTheLogin(t *testing.T) {
 		"issuer":    func(c *Config) { c.Issuer = "https://other.example" },
 		"client":    func(c *Config) { c.ClientID = "other" },
 		"connector": func(c *Config) { c.ConnectorID = "github" },
-		"hint":      func(c *Config) { c.LoginHint = "dev@example.test" },
 	} {
 		other := cfg
 		change(&other)

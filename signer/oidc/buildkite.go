@@ -34,18 +34,9 @@ func (b buildkite) Key() string {
 
 // Grant implements Source.
 func (b buildkite) Grant(ctx context.Context) (*Grant, error) {
-	token, err := b.cfg.runCI(ctx, "buildkite-agent", "oidc", "request-token", "--audience", b.cfg.audience())
+	token, err := b.cfg.runWithin(ctx, ciTimeout, "buildkite-agent", "oidc", "request-token", "--audience", b.cfg.audience())
 	if err != nil {
 		return nil, err
 	}
 	return b.cfg.grant("buildkite-agent", token)
-}
-
-// runCI is run for a program of a CI system.
-func (c *Config) runCI(ctx context.Context, words ...string) (out string, err error) {
-	err = within(ctx, ciTimeout, func(ctx context.Context) error {
-		out, err = c.run(ctx, words)
-		return err
-	})
-	return out, err
 }

@@ -51,7 +51,7 @@ func (c circleci) Grant(ctx context.Context) (*Grant, error) {
 		return c.cfg.grant(circleVariable, c.cfg.getenv(circleVariable))
 	}
 	claims := string(strictjson.AppendString([]byte(`{"aud":`), c.cfg.audience())) + "}"
-	token, err := c.cfg.runCI(ctx, "circleci", "run", "oidc", "get", "--claims", claims)
+	token, err := c.cfg.runWithin(ctx, ciTimeout, "circleci", "run", "oidc", "get", "--claims", claims)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,10 @@ import (
 const closeDelay = time.Second
 
 // command is a program that was set for this purpose.
-type command struct{ cfg *Config }
+type command struct {
+	cfg      *Config
+	patience time.Duration // with it, and whom it asks
+}
 
 // Name implements Source.
 func (c command) Name() string { return "command" }
@@ -34,14 +37,14 @@ func (c command) Available() error {
 // Key implements Source: the command, by which people tell who they are.
 func (c command) Key() string { return key(c.Name(), c.cfg.TokenCommand) }
 
-// Grant implements Source. The program has as long as ctx: it may ask a
-// person, on the terminal or by a window.
+// Grant implements Source. The program may ask a person, on the terminal or by a
+// window, so it has as long as a person has to log in.
 func (c command) Grant(ctx context.Context) (*Grant, error) {
 	words, err := SplitCommand(c.cfg.TokenCommand)
 	if err != nil {
 		return nil, fmt.Errorf("gitseal.tokenCommand: %w", err)
 	}
-	token, err := c.cfg.run(ctx, words)
+	token, err := c.cfg.runWithin(ctx, c.patience, words...)
 	if err != nil {
 		return nil, fmt.Errorf("gitseal.tokenCommand: %w", err)
 	}
@@ -58,7 +61,9 @@ func (c command) Grant(ctx context.Context) (*Grant, error) {
 //	quoted  = '"' { `\"` | `\\` | any character but " } '"'
 //
 // A backslash elsewhere is one, as in the paths of Windows. There are no
-// control characters but tabs.
+// control characters but tabs. The program is one of the PATH, or named by its
+// whole path: a relative one would be looked for in whatever repository is being
+// worked in, which is its author's.
 func SplitCommand(line string) ([]string, error) {
 	if !utf8.ValidString(line) {
 		return nil, errors.New("the command is not UTF-8")
@@ -100,16 +105,14 @@ func SplitCommand(line string) ([]string, error) {
 	if len(words) == 0 || words[0] == "" {
 		return nil, errors.New("no program in the command")
 	}
+	if strings.ContainsAny(words[0], `/\`) && !filepath.IsAbs(words[0]) {
+		return nil, fmt.Errorf("program %q: neither a name to look for in PATH nor a whole path", words[0])
+	}
 	return words, nil
 }
 
-// lookPath returns the path of a program. It is one of the PATH, or named by
-// its whole path: a relative one would be looked for in whatever repository is
-// being worked in, which is its author's.
+// lookPath returns the path of a program.
 func (c *Config) lookPath(name string) (string, error) {
-	if strings.ContainsAny(name, `/\`) && !filepath.IsAbs(name) {
-		return "", fmt.Errorf("program %q: neither a name to look for in PATH nor a whole path", name)
-	}
 	look := c.LookPath
 	if look == nil {
 		look = exec.LookPath
@@ -154,6 +157,15 @@ func (c *Config) run(ctx context.Context, words []string) (string, error) {
 		return "", fmt.Errorf("program %q: %w: %s", words[0], err, said)
 	}
 	return "", fmt.Errorf("program %q: %w", words[0], err)
+}
+
+// runWithin is run for a program that has so long.
+func (c *Config) runWithin(ctx context.Context, d time.Duration, words ...string) (out string, err error) {
+	err = within(ctx, d, func(ctx context.Context) error {
+		out, err = c.run(ctx, words)
+		return err
+	})
+	return out, err
 }
 
 // unwrapAll returns the innermost cause.

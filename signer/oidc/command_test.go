@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // commandOf returns the source with the command line.
 func commandOf(line string) command {
 	cfg := surroundings(nil, nil)
 	cfg.TokenCommand = line
-	return command{cfg}
+	return command{cfg, time.Minute}
 }
 
 func TestCommand(t *testing.T) {
@@ -131,6 +132,25 @@ func TestCommandEndsWithContext(t *testing.T) {
 	}
 }
 
+// TestCommandEndsByItself: nobody may be there whom it asks, and the caller sets
+// no end.
+func TestCommandEndsByItself(t *testing.T) {
+	environ, _ := awaitCall(t)
+	s := commandOf("hang")
+	setProgram(t, s.cfg, "hang", environ)
+	for _, s := range Sources(*s.cfg) {
+		if c, ok := s.(command); ok && c.patience != 5*time.Minute {
+			t.Errorf("a program has %s, want five minutes", c.patience)
+		}
+	}
+	s.patience = 50 * time.Millisecond
+	_, err := s.Grant(t.Context())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, want one about the deadline", err)
+	}
+	checkError(t, err, `gitseal.tokenCommand: no answer within 50ms: program "hang": `)
+}
+
 func TestCommandLeavesChildBehind(t *testing.T) {
 	environ, _ := awaitCall(t)
 	token := testToken(t, nil)
@@ -174,9 +194,9 @@ func TestSplitCommand(t *testing.T) {
 		{`a "b c" 'd e'`, []string{"a", "b c", "d e"}},
 		{`a"b"'c'd`, []string{"abcd"}},
 		{`a "" ''`, []string{"a", "", ""}},
-		{`"a\"b\\c\d"`, []string{`a"b\c\d`}},
-		{`'a\'`, []string{`a\`}},
-		{`C:\bin\x.exe "C:\Program Files\y"`, []string{`C:\bin\x.exe`, `C:\Program Files\y`}},
+		{`x "a\"b\\c\d"`, []string{"x", `a"b\c\d`}},
+		{`x 'a\'`, []string{"x", `a\`}},
+		{`x C:\bin\x.exe "C:\Program Files\y"`, []string{"x", `C:\bin\x.exe`, `C:\Program Files\y`}},
 		{`a "'" '"'`, []string{"a", "'", `"`}},
 		{"a $(b) | c > d; e & # f", []string{"a", "$(b)", "|", "c", ">", "d;", "e", "&", "#", "f"}},
 		{"a é\u00a0ü", []string{"a", "é\u00a0ü"}},
@@ -198,6 +218,9 @@ func TestSplitCommand(t *testing.T) {
 		"a '\x00'": "a control character in the command",
 		"a \u0085": "a control character in the command",
 		"a \xff":   "the command is not UTF-8",
+		"./a b":    `program "./a": neither a name to look for in PATH nor a whole path`,
+		`"b/a" b`:  `program "b/a": neither a name to look for in PATH nor a whole path`,
+		`b\a`:      `program "b\\a": neither a name to look for in PATH nor a whole path`,
 	} {
 		got, err := SplitCommand(line)
 		if err == nil || err.Error() != want {

@@ -29,7 +29,7 @@ type Config struct {
 
 	// The surroundings.
 	Getenv       func(name string) string          // of this process; nil: every variable is empty
-	ReadFile     func(name string) ([]byte, error) // nil: package ReadFile
+	ReadFile     func(name string) ([]byte, error) // nil: reads regular files of at most 64 KiB
 	LookPath     func(name string) (string, error) // finds programs; nil: exec.LookPath
 	Environ      []string                          // of programs that are run; nil: that of this process
 	TokenFile    string                            // gitseal.tokenFile: a file with a token; "": cosign's, if it is there
@@ -40,7 +40,6 @@ type Config struct {
 	ClientID     string                                     // of this program at the issuer; "": Audience
 	ClientSecret string                                     // "": a public client, as it should be
 	ConnectorID  string                                     // whom a Dex is to ask; "": it offers a choice
-	LoginHint    string                                     // an e-mail address for the issuer to begin with; "": none
 	OpenURL      func(url string) error                     // opens a browser; nil: the person does, who reads the URL on the terminal
 	Display      bool                                       // a browser can be shown here: see Display
 	Terminal     func() (io.WriteCloser, error)             // the person's, never stdout or stderr; nil: there is none. Its error is a clause that says why
@@ -81,7 +80,7 @@ func (c *Config) now() time.Time {
 // readFile returns the content of a file of at most maxToken bytes.
 func (c *Config) readFile(name string) ([]byte, error) {
 	if c.ReadFile == nil {
-		return ReadFile(name)
+		return readRegular(name)
 	}
 	return c.ReadFile(name)
 }

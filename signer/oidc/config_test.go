@@ -179,7 +179,7 @@ func TestTokenKey(t *testing.T) {
 	}
 }
 
-func TestReadFile(t *testing.T) {
+func TestReadRegular(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "token")
 	write := func(size int) {
@@ -188,17 +188,17 @@ func TestReadFile(t *testing.T) {
 		}
 	}
 	write(maxToken)
-	if data, err := ReadFile(path); err != nil || len(data) != maxToken {
+	if data, err := readRegular(path); err != nil || len(data) != maxToken {
 		t.Errorf("the longest file: got %d bytes, %v, want %d", len(data), err, maxToken)
 	}
 	write(maxToken + 1)
-	if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), "longer than 65536 bytes") {
+	if _, err := readRegular(path); err == nil || !strings.Contains(err.Error(), "longer than 65536 bytes") {
 		t.Errorf("a longer file: got error %v, want one about its length", err)
 	}
-	if _, err := ReadFile(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := readRegular(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: got error %v, want one that it is no file", err)
 	}
-	if _, err := ReadFile(path + "2"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readRegular(path + "2"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: got error %v, want %v", err, fs.ErrNotExist)
 	}
 }

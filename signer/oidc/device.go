@@ -89,11 +89,12 @@ func (d *device) logIn(ctx context.Context) (*Grant, error) {
 	defer cancel()
 	t, err := d.poll(pctx, p, who, code, verifier)
 	switch {
-	case err != nil && pctx.Err() != nil && ctx.Err() == nil:
-		return nil, errExpired
-	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, fmt.Errorf("the login was given up: %w", ctx.Err())
-	case err != nil:
+	case pctx.Err() != nil: // the code's end, or the caller's
+		return nil, errExpired
+	default:
 		return nil, err
 	}
 	keys, err := p.keySet(ctx)
@@ -138,7 +139,7 @@ func (d *device) poll(ctx context.Context, p *provider, who registration, code *
 }
 
 // errExpired is what becomes of a code that nobody entered.
-var errExpired = errors.New("nobody entered the code in time")
+var errExpired = fmt.Errorf("%w: the code was not entered", ErrNobody)
 
 // pause waits between two questions.
 func (d *device) pause(ctx context.Context, t time.Duration) error {

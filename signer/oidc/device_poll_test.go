@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,12 +88,9 @@ func TestDeviceAsksAgainSoonEnough(t *testing.T) {
 
 // nthToken answers the n-th request for tokens.
 func nthToken(n int, answer func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request) bool {
-	asked := 0
+	var asked atomic.Int64 // by connections that may have been aborted, which orders nothing
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/token" {
-			return false
-		}
-		if asked++; asked != n {
+		if r.URL.Path != "/token" || asked.Add(1) != int64(n) {
 			return false
 		}
 		answer(w)
@@ -113,7 +111,7 @@ func TestDeviceEndsWithItsCode(t *testing.T) {
 			n := new(nap)
 			cfg := loginAt(issuer, newDesk(t))
 			cfg.Sleep = n.sleep
-			refusal(t, NewDevice(cfg), k, "nobody entered the code in time")
+			refusal(t, NewDevice(cfg), k, "nobody logged in in time: the code was not entered")
 			if got := issuer.Requests("/token"); got != tt.want {
 				t.Errorf("asked %d times, want %d", got, tt.want)
 			}
@@ -133,5 +131,20 @@ func TestDeviceEndsWithItsCodeByTheClock(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	refusal(t, NewDevice(cfg), k, "nobody entered the code in time")
+	refusal(t, NewDevice(cfg), k, "nobody logged in in time: the code was not entered")
+}
+
+// TestDeviceEndsWithItsCaller: who waits may have less patience than the code.
+func TestDeviceEndsWithItsCaller(t *testing.T) {
+	issuer, k := newIssuer(t, oidctest.Config{})
+	ctx := newEnding(t.Context())
+	n := &nap{at: map[int]func(){2: ctx.end}}
+	cfg := loginAt(issuer, newDesk(t))
+	cfg.Sleep = n.sleep
+	_, err := NewDevice(cfg).Grant(ctx)
+	if !errors.Is(err, ErrNobody) {
+		t.Fatalf("got error %v, want one that nobody logged in", err)
+	}
+	checkError(t, err, "nobody logged in in time: the code was not entered")
+	k.check(t, err.Error())
 }

@@ -86,9 +86,9 @@ func readTokenFile(cfg *Config, path string) (string, error) {
 	return string(token), err
 }
 
-// ReadFile returns the content of a regular file of at most 64 KiB. It waits
-// for no pipe and no device.
-func ReadFile(name string) ([]byte, error) {
+// readRegular returns the content of a regular file of at most maxToken bytes. It
+// waits for no pipe and no device.
+func readRegular(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:

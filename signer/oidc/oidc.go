@@ -9,6 +9,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -44,6 +45,10 @@ type Session struct {
 	Email        string // of that token, and likewise; "": it had none
 	RefreshToken string // the newest
 }
+
+// ErrNobody says that a person was asked, and has not logged in in the time that
+// there was.
+var ErrNobody = errors.New("nobody logged in in time")
 
 // A NoSourceError says that no source can be used here, and why not each.
 type NoSourceError struct {

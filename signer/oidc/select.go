@@ -11,7 +11,7 @@ import (
 func Sources(cfg Config) []Source {
 	c := &cfg
 	return []Source{
-		envvar{c}, file{c}, command{c},
+		envvar{c}, file{c}, command{c, loginTime},
 		github{c}, gitlab{c}, buildkite{c}, circleci{c},
 		spiffe{c}, mounted{c, kubernetes}, mounted{c, aws}, google{c}, azure{c},
 		NewBrowser(cfg), NewDevice(cfg),

@@ -247,10 +247,8 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 
 // who returns the person that a browser's request is of.
 func who(q url.Values) string {
-	for _, name := range []string{"user", "login_hint"} {
-		if email := q.Get(name); email != "" {
-			return email
-		}
+	if email := q.Get("user"); email != "" {
+		return email
 	}
 	return DefaultEmail
 }
