@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 
 	"gitseal/signer"
@@ -58,6 +59,14 @@ func (s *settings) queue() (pending.Queue, error) {
 	return pending.Queue{Dir: filepath.Join(dir, "gitseal", "pending")}, nil
 }
 
+// ofQueue gives an error of a queue the command that mends it, if there is one.
+func ofQueue(queue pending.Queue, err error) error {
+	if errors.Is(err, pending.ErrShared) {
+		return fail(exitUsage, err, "chmod go-w "+shellWord(queue.Dir)+"   # what others may write to is not used")
+	}
+	return err
+}
+
 // deferral checks the settings about log entries that are made later, and says
 // what waits for one.
 func (d *doctor) deferral(s *settings) {
@@ -73,11 +82,16 @@ func (d *doctor) deferral(s *settings) {
 	}
 	records, bad, err := queue.List()
 	if err != nil {
-		d.err(err)
+		d.err(ofQueue(queue, err))
 		return
 	}
 	for _, b := range bad {
-		d.fail("move it away, if it is not yours", "%s is no signature that waits for its log entry: %v", filepath.Join(queue.Dir, b.Name), b.Err)
+		file := shellWord(filepath.Join(queue.Dir, b.Name))
+		hint := "rm " + file + "   # if nothing that you signed is in it"
+		if errors.Is(b.Err, pending.ErrShared) {
+			hint = "chmod go-w " + file + "   # if it is yours"
+		}
+		d.fail(hint, "%s is no signature that waits for its log entry: %v", filepath.Join(queue.Dir, b.Name), b.Err)
 	}
 	expired := 0
 	for _, r := range records {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +27,11 @@ type flusher struct {
 	queue    pending.Queue
 	here     string // the git directory of the repository that git finds from here; "": none
 	repo     *gitutil.Repo
-	opened   map[opening]*flushing // from one goroutine: see pending.FlushConfig
+
+	// From one goroutine: see pending.FlushConfig.
+	isHere map[*pending.Record]bool // of an object in the repository at hand
+	places map[string]string        // where proofs are kept, by the repository that records name
+	opened map[opening]*flushing
 }
 
 // An opening is what the services for a record depend on.
@@ -33,8 +40,9 @@ type opening struct{ instance, repository string }
 // A flushing is an instance that is open to record what was signed under it, or
 // why it is not.
 type flushing struct {
-	signing *signing
-	err     error
+	signing  *signing
+	services *pending.Services
+	err      error
 }
 
 // flushTimeout is how long a queue may take. What is not recorded then waits for
@@ -48,7 +56,7 @@ func (s *settings) openFlusher(e *env, repo *gitutil.Repo) (*flusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &flusher{env: e, settings: s, queue: queue, repo: repo, opened: make(map[opening]*flushing)}
+	f := &flusher{env: e, settings: s, queue: queue, repo: repo, places: make(map[string]string), opened: make(map[opening]*flushing)}
 	if repo != nil {
 		f.here = realPath(repo.CommonDir())
 	}
@@ -73,42 +81,86 @@ func (f *flusher) close() {
 	}
 }
 
-// isHere reports whether a record is of an object in the repository at hand:
-// made in it, or made where there is no repository any more, and in it.
-func (f *flusher) isHere(ctx context.Context, r *pending.Record) bool {
+// find finds out which records are of objects in the repository at hand: made
+// in it, or made where there is no repository any more, and in it.
+func (f *flusher) find(ctx context.Context, all []*pending.Record) error {
+	f.isHere = make(map[*pending.Record]bool)
 	if f.here == "" {
-		return false
+		return nil
 	}
-	if r.Repository != "" && realPath(r.Repository) == f.here {
-		return true
+	var lost []*pending.Record
+	var objects []gitutil.Ref
+	for _, r := range all {
+		typ, oid, _ := strings.Cut(r.Object, " ")
+		switch {
+		case r.Repository != "" && realPath(r.Repository) == f.here:
+			f.isHere[r] = true
+		case r.Repository != "" && isGitDir(r.Repository):
+		case typ != "" && (len(oid) == hex.EncodedLen(sha256.Size)) == (f.repo.ObjectFormat() == gitutil.SHA256):
+			lost = append(lost, r)
+			objects = append(objects, gitutil.Ref{Name: typ, OID: oid})
+		}
 	}
-	if r.Object == "" || r.Repository != "" && isGitDir(r.Repository) {
-		return false
+	if len(lost) == 0 {
+		return nil
 	}
-	typ, oid, _ := strings.Cut(r.Object, " ")
-	o, err := f.repo.Object(ctx, oid)
-	return err == nil && o.Type == typ
+	if err := f.repo.Types(ctx, objects); err != nil {
+		return fmt.Errorf("looking for objects of repositories that are gone: %w", err)
+	}
+	for i, o := range objects {
+		f.isHere[lost[i]] = o.Type == o.Name
+	}
+	return nil
 }
 
-// flush records what select takes, all at once.
-func (f *flusher) flush(ctx context.Context, choose func(*pending.Record) bool) (*pending.Flushed, error) {
+// choose returns those of all records that are of objects in the repository at
+// hand.
+func (f *flusher) choose(ctx context.Context, all []*pending.Record) ([]*pending.Record, error) {
+	if err := f.find(ctx, all); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(r *pending.Record) bool { return !f.isHere[r] }), nil
+}
+
+// flush records what waits in the repository at hand, or in all, at once.
+func (f *flusher) flush(ctx context.Context, everywhere bool) (*pending.Flushed, error) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	return f.queue.Flush(ctx, pending.FlushConfig{
+	flushed, err := f.queue.Flush(ctx, pending.FlushConfig{
 		Services: func(r *pending.Record) (*pending.Services, error) { return f.services(ctx, r) },
 		Keep:     f.keep,
-		Select:   choose,
-		Now:      f.env.now,
+		Select: func(all []*pending.Record) ([]*pending.Record, error) {
+			if everywhere {
+				return all, f.find(ctx, all)
+			}
+			return f.choose(ctx, all)
+		},
+		Now: f.env.now,
 	})
+	return flushed, ofQueue(f.queue, err)
 }
 
-// keep keeps proofs in the repository that records name or, where that is no
-// more, in the one at hand, which is why they were chosen.
-func (f *flusher) keep(ctx context.Context, repository string, more map[[32]byte][]verifier.Proof) error {
-	dir := f.place(repository)
-	if dir == "" {
-		return lostRepository(repository)
+// listed returns what waits in the repository at hand, where nothing is recorded
+// for the reason why.
+func (f *flusher) listed(ctx context.Context, why error) (*pending.Flushed, error) {
+	all, _, err := f.queue.List() // log pending names what is no record
+	if err == nil {
+		all, err = f.choose(ctx, all)
 	}
+	if err != nil {
+		return nil, ofQueue(f.queue, err)
+	}
+	flushed := new(pending.Flushed)
+	for _, r := range all {
+		flushed.Failed = append(flushed.Failed, pending.Failure{Record: r, Err: why})
+	}
+	return flushed, nil
+}
+
+// keep keeps proofs in the place that services has found for the repository
+// that records name.
+func (f *flusher) keep(ctx context.Context, repository string, more map[[32]byte][]verifier.Proof) error {
+	dir := f.places[repository]
 	if err := f.accept(ctx, dir); err != nil {
 		return err
 	}
@@ -123,13 +175,17 @@ func (f *flusher) accept(ctx context.Context, dir string) error {
 	return gitutil.Accept(ctx, os.Environ(), dir)
 }
 
-// place returns where the proofs of a repository's objects are kept; "" if that
-// cannot be told.
-func (f *flusher) place(repository string) string {
-	if repository != "" && isGitDir(repository) {
-		return repository
+// place returns where the proof of a record is kept: in the repository that it
+// names or, where that is no more, in the one at hand if its object is there; ""
+// if neither is so.
+func (f *flusher) place(r *pending.Record) string {
+	switch {
+	case r.Repository != "" && isGitDir(r.Repository):
+		return r.Repository
+	case f.isHere[r]:
+		return f.here
 	}
-	return f.here
+	return ""
 }
 
 func lostRepository(repository string) error {
@@ -142,30 +198,33 @@ func lostRepository(repository string) error {
 // services returns with what a record is recorded: the servers that sign in its
 // repository, for the instance that it was signed under.
 func (f *flusher) services(ctx context.Context, r *pending.Record) (*pending.Services, error) {
-	place := f.place(r.Repository)
+	place := f.place(r)
 	if place == "" {
 		return nil, lostRepository(r.Repository)
 	}
+	f.places[r.Repository] = place
 	key := opening{r.Instance, place}
 	o := f.opened[key]
 	if o == nil {
 		o = new(flushing)
-		o.signing, o.err = f.open(ctx, r.Instance, place)
 		f.opened[key] = o
+		if o.signing, o.err = f.open(ctx, r.Instance, place); o.err == nil {
+			cfg := &o.signing.config
+			o.services = &pending.Services{Log: cfg.Logs[0], Timestampers: cfg.Timestampers, Verifier: cfg.Verifier}
+		}
 	}
 	if o.err != nil {
 		return nil, o.err
 	}
 	// The log is not told of what its own instance would not believe.
-	cfg := &o.signing.config
 	leaf, err := x509.ParseCertificate(r.Certificate)
 	if err == nil {
-		_, err = cfg.Verifier.VerifyCertificate(r.Certificate, leaf.NotBefore, verifier.AnyIdentity{})
+		_, err = o.services.Verifier.VerifyCertificate(r.Certificate, leaf.NotBefore, verifier.AnyIdentity{})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("instance %s does not know the certificate that it was signed with: %w", r.Instance, err)
 	}
-	return &pending.Services{Log: cfg.Logs[0], Timestampers: cfg.Timestampers, Verifier: cfg.Verifier}, nil
+	return o.services, nil
 }
 
 // open opens an instance to record what was signed under it in a repository.

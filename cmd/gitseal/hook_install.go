@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"gitseal/signer"
 )
 
 // hookMark is the line by which a hook of ours is known.
@@ -91,7 +93,7 @@ func installHook(c *cli.Context, e *env, kind *hookKind) error {
 			return fail(exitUsage, err)
 		}
 		e.printf("%s is installed already\n", kind.name)
-		return nil
+		return leavePushes(c.Context, e, kind)
 	case chain && !c.Bool("chain"):
 		return fail(exitUsage, fmt.Errorf("%s is there already, and not gitseal's", p.file),
 			"gitseal hook install "+kind.name+" --chain   # moves it aside and runs it first")
@@ -111,7 +113,18 @@ func installHook(c *cli.Context, e *env, kind *hookKind) error {
 		verb = "changed"
 	}
 	e.printf("%s %s\n", verb, printable(p.file))
-	return tellScope(c.Context, e)
+	if err := tellScope(c.Context, e); err != nil {
+		return err
+	}
+	return leavePushes(c.Context, e, kind)
+}
+
+// leavePushes leaves it to a pre-push hook to push proofs.
+func leavePushes(ctx context.Context, e *env, kind *hookKind) error {
+	if kind.name != "pre-push" {
+		return nil
+	}
+	return (&configWriter{ctx: ctx, env: e, scope: "--local"}).dropPushes()
 }
 
 // tryHook reads what the hook will read, so that one that can only fail is not
@@ -253,6 +266,7 @@ func uninstallHook(c *cli.Context, e *env, kind *hookKind) error {
 	case p.first:
 		if err := os.Rename(p.file+chained, p.file); err == nil {
 			e.printf("took out %s, and put back what ran first\n", printable(p.file))
+			hintPushes(c.Context, e, kind)
 			return nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return fail(exitUsage, err)
@@ -262,5 +276,20 @@ func uninstallHook(c *cli.Context, e *env, kind *hookKind) error {
 		return fail(exitUsage, err)
 	}
 	e.printf("took out %s\n", printable(p.file))
+	hintPushes(c.Context, e, kind)
 	return nil
+}
+
+// hintPushes says what pushes proofs in the place of a pre-push hook that is gone.
+func hintPushes(ctx context.Context, e *env, kind *hookKind) {
+	if kind.name != "pre-push" {
+		return
+	}
+	s, err := readSettings(ctx, e)
+	if err != nil {
+		return // which is for other commands to say: the hook is out
+	}
+	if mode, err := s.deferral(); err == nil && mode != signer.DeferNever {
+		fmt.Fprintf(e.stderr, "hint: gitseal init --defer   # has git push the proofs of signatures, as the hook did\n")
+	}
 }

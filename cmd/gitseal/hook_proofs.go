@@ -61,7 +61,11 @@ func openProofPush(ctx context.Context, e *env, remote string, input []byte) (*p
 	defer f.close()
 	limited, cancel := context.WithTimeoutCause(ctx, pushFlushTimeout, fmt.Errorf("not done within %v, after which a push waits no longer", pushFlushTimeout))
 	defer cancel()
-	flushed, err := f.flush(limited, func(r *pending.Record) bool { return f.isHere(ctx, r) })
+	flushed, err := f.flush(limited, false)
+	if err != nil {
+		// What waits is known all the same.
+		flushed, err = f.listed(ctx, err)
+	}
 	if err != nil && required {
 		return nil, fmt.Errorf("push stopped: %w", err)
 	}
@@ -137,19 +141,21 @@ func (p *proofPush) pushed(ctx context.Context, all []pending.Failure) ([]pendin
 	for _, oid := range strings.Fields(string(out)) {
 		elsewhere[oid] = true
 	}
+	var commits []gitutil.Ref
+	for _, x := range all {
+		if oid, ok := strings.CutPrefix(x.Record.Object, "commit "); ok && !elsewhere[oid] {
+			commits = append(commits, gitutil.Ref{OID: oid})
+		}
+	}
+	if err := p.repo.Types(ctx, commits); err != nil {
+		return nil, fmt.Errorf("finding what of the push waits for its log entry: %w", err)
+	}
+	for _, c := range commits {
+		elsewhere[c.OID] = c.Type == "" // git did not make it
+	}
 	return slices.DeleteFunc(slices.Clone(all), func(x pending.Failure) bool {
 		typ, oid, _ := strings.Cut(x.Record.Object, " ")
-		switch typ {
-		case "commit":
-			if elsewhere[oid] {
-				return true
-			}
-			_, err := p.repo.Object(ctx, oid)
-			return errors.Is(err, gitutil.ErrMissing) // git did not make it
-		case "tag":
-			return !tips[oid]
-		}
-		return false
+		return typ == "commit" && elsewhere[oid] || typ == "tag" && !tips[oid]
 	}), nil
 }
 
@@ -169,7 +175,11 @@ func (p *proofPush) push(ctx context.Context) {
 	switch {
 	case err != nil:
 		p.tell("the proofs of signatures were not pushed: %v", err)
-		fmt.Fprintf(p.env.stderr, "hint: git push %s %s   # without them what they prove is not-logged for others\n", shellWord(p.remote), proofs.Ref)
+		first := ""
+		if strings.Contains(err.Error(), "(fetch first)") {
+			first = fmt.Sprintf("git fetch %s +%s:%sother && gitseal log flush && ", shellWord(p.remote), proofs.Ref, proofs.Remotes)
+		}
+		fmt.Fprintf(p.env.stderr, "hint: %sgit push %s %s   # without them what they prove is not-logged for others\n", first, shellWord(p.remote), proofs.Ref)
 	case pushed:
 		p.tell("pushed %s", proofs.Ref)
 	}

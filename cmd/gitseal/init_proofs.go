@@ -42,6 +42,9 @@ func (w *configWriter) setProofs(s *settings, asked bool) error {
 		return nil
 	}
 	hooked, err := w.hooked()
+	if err == nil && hooked {
+		err = w.dropPushes()
+	}
 	if err != nil {
 		return err
 	}
@@ -96,6 +99,31 @@ func (w *configWriter) setRemote(remote string, hooked bool) error {
 	}
 	fmt.Fprintf(w.env.stderr, "gitseal: a bare git push to %s now pushes the branch you are on to the one of that name, as with push.default=current, and the proofs\n", printable(remote))
 	fmt.Fprintf(w.env.stderr, "hint: gitseal hook install pre-push   # better still: records what waits and takes in the proofs of others before each push\n")
+	return nil
+}
+
+// dropPushes takes out what setRemote has added for a bare git push, where the hook
+// pushes proofs: what git pushes by itself is what there was before the hook ran,
+// and is rejected when others have pushed proofs meanwhile.
+func (w *configWriter) dropPushes() error {
+	records, err := w.get(undoKey)
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		one, ok := strings.CutPrefix(record, added)
+		key, value, _ := strings.Cut(one, "=")
+		if !ok || !strings.HasPrefix(key, "remote.") || !strings.HasSuffix(key, ".push") || !slices.Contains(proofsPush, value) {
+			continue
+		}
+		if err := w.takeOut(one); err != nil {
+			return err
+		}
+		if err := w.git("--unset-all", undoKey, "^"+regexp.QuoteMeta(record)+"$"); err != nil {
+			return err
+		}
+		w.changed = true
+	}
 	return nil
 }
 

@@ -57,13 +57,16 @@ func runLogFlush(c *cli.Context, e *env) error {
 		return err
 	}
 	defer f.close()
-	flushed, err := f.flush(ctx, func(r *pending.Record) bool { return c.Bool("all") || f.isHere(ctx, r) })
+	flushed, err := f.flush(ctx, c.Bool("all"))
 	if err != nil {
 		return err
 	}
 	t := &flushTold{env: e, queue: f.queue, asJSON: asJSON, Recorded: []pendingJSON{}, Failed: []pendingJSON{}, Lost: []pendingJSON{}, Bad: []badFileJSON{}}
 	if err := t.tell(flushed); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return fail(exitInterrupted, fmt.Errorf("interrupted: %s", count(len(flushed.Failed), "signature still waits", "signatures still wait")))
 	}
 	if repo != nil {
 		// What was fetched goes with what is pushed.
@@ -75,9 +78,6 @@ func runLogFlush(c *cli.Context, e *env) error {
 	}
 	if repo != nil && !asJSON {
 		t.hintPush(ctx, repo)
-	}
-	if ctx.Err() != nil {
-		return fail(exitInterrupted, errors.New("interrupted"))
 	}
 	switch {
 	case len(flushed.Lost) > 0:
@@ -93,6 +93,7 @@ type flushTold struct {
 	env    *env
 	queue  pending.Queue
 	asJSON bool
+	untold int // how many lines were too many to be read
 
 	Recorded []pendingJSON
 	Failed   []pendingJSON
@@ -110,6 +111,9 @@ func (t *flushTold) tell(f *pending.Flushed) error {
 	}
 	for _, x := range f.Lost {
 		t.add(&t.Lost, x.Record, x.Err, "lost")
+	}
+	if t.untold > 0 {
+		fmt.Fprintf(t.env.stderr, "gitseal: and %s not recorded either\n", count(t.untold, "more is", "more are"))
 	}
 	for _, b := range f.Bad {
 		t.Bad = append(t.Bad, badFileJSON{filepath.Join(t.queue.Dir, b.Name), b.Err.Error()})
@@ -146,9 +150,11 @@ func (t *flushTold) add(list *[]pendingJSON, r *pending.Record, err error, outco
 	}
 	*list = append(*list, p)
 	switch {
-	case t.asJSON:
+	case t.asJSON, errors.Is(err, context.Canceled): // which is said of all, at the end
 	case err == nil:
 		t.env.printf("%s: %s\n", printable(p.what()), outcome)
+	case len(t.Failed)+len(t.Lost) > maxTold:
+		t.untold++
 	default:
 		fmt.Fprintf(t.env.stderr, "gitseal: %s: %s\n", printable(p.what()), printable(outcome))
 	}

@@ -125,7 +125,7 @@ func runLogPending(c *cli.Context, e *env) error {
 	}
 	records, bad, err := queue.List()
 	if err != nil {
-		return err
+		return ofQueue(queue, err)
 	}
 	if c.IsSet("forget") {
 		return forgetPending(e, queue, records, c.String("forget"))
@@ -195,7 +195,7 @@ func forgetPending(e *env, queue pending.Queue, records []*pending.Record, id st
 		return fail(exitUsage, fmt.Errorf("nothing that waits has an ID that begins with %s", id), "gitseal log pending")
 	}
 	if err := queue.Remove(found); err != nil {
-		return err
+		return ofQueue(queue, err)
 	}
 	p := newPendingJSON(found, e.now())
 	e.printf("forgot %s\n", printable(p.line()))

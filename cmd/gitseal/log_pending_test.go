@@ -75,7 +75,6 @@ func TestPendingIsTooLateWhenTheCertificateHasEnded(t *testing.T) {
 	for _, variable := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"} {
 		t.Setenv(variable, t.TempDir())
 	}
-	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	t.Setenv("GITSEAL_AGENT", "false")
 	now := time.Now()
 	r := waiting(t, now)

@@ -35,8 +35,9 @@ func (s *session) enqueue(began time.Time, payload []byte, made *signer.Signatur
 		record.Object = typ + " " + oid
 	}
 	if err := queue.Add(record); err != nil {
+		_, _, hints := exitCode(ofQueue(queue, err))
 		return fail(exitUnknown, fmt.Errorf("keeping the signature until a log has recorded it: %w", err),
-			"git config gitseal.logMode embed   # until that works again")
+			append(hints, "git config gitseal.logMode embed   # until that works again")...)
 	}
 	// The agent begins to look by itself soon after it has signed.
 	if s.remote.queue == "" || s.env.now().Sub(began) > lateQueue {

@@ -19,7 +19,7 @@ import (
 type attempt struct {
 	root     *os.Root // the queue's directory
 	record   *Record
-	services *Services
+	services *servers
 	now      func() time.Time
 	leaf     *x509.Certificate
 
@@ -48,11 +48,15 @@ func (a *attempt) run(ctx context.Context) (verifier.Proof, error) {
 	// that is stamped can wait for its log. Both are asked at once.
 	stamped := make(chan error, 1)
 	if len(r.Timestamps)+len(r.Stamped) == 0 && !expired {
-		go func() { stamped <- a.stamp(ctx) }()
+		go func() { stamped <- a.services.stampers.ask(func() error { return a.stamp(ctx) }) }()
 	} else {
 		stamped <- nil
 	}
-	der, err := a.services.Log.Add(ctx, sha256.Sum256(r.SignedAttributes), r.Signature, r.Certificate)
+	var der []byte
+	err = a.services.log.ask(func() (err error) {
+		der, err = a.services.Log.Add(ctx, sha256.Sum256(r.SignedAttributes), r.Signature, r.Certificate)
+		return err
+	})
 	unstamped := <-stamped
 	if err != nil {
 		return none, fmt.Errorf("recording the signature in the log: %w", err)
@@ -169,11 +173,10 @@ func (a *attempt) stamp(ctx context.Context) error {
 // ask returns a time-stamp within the certificate's validity.
 func (a *attempt) ask(ctx context.Context, stamper signer.Timestamper) ([]byte, error) {
 	token, err := stamper.Timestamp(ctx, sha256.Sum256(a.record.Signature))
+	if unreachable(err) {
+		return nil, &missingError{err}
+	}
 	if err != nil {
-		var u interface{ Unreachable() bool }
-		if errors.As(err, &u) && u.Unreachable() {
-			err = &missingError{err}
-		}
 		return nil, err
 	}
 	at, err := a.services.Verifier.Timestamp(token, a.record.Signature)

@@ -53,8 +53,11 @@ func (q Queue) flush(ctx context.Context, cfg FlushConfig) (flushed *Flushed, er
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	unlock, err := filelock.Lock(ctx, filepath.Join(q.Dir, lockName))
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("waiting for another flush: %w", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer unlock()
 	sweep(root, cfg.Now())
@@ -62,11 +65,14 @@ func (q Queue) flush(ctx context.Context, cfg FlushConfig) (flushed *Flushed, er
 	if err != nil {
 		return nil, err
 	}
-	f := &flush{FlushConfig: cfg, queue: q, root: root}
-	for _, r := range records {
-		if cfg.Select == nil || cfg.Select(r) {
-			f.add(r)
+	if cfg.Select != nil {
+		if records, err = cfg.Select(records); err != nil {
+			return nil, err
 		}
+	}
+	f := &flush{FlushConfig: cfg, root: root, servers: make(map[*Services]*servers)}
+	for _, r := range records {
+		f.add(r)
 	}
 	f.run(ctx)
 	return f.flushed(bad), nil
@@ -75,8 +81,8 @@ func (q Queue) flush(ctx context.Context, cfg FlushConfig) (flushed *Flushed, er
 // A flush is one on its way.
 type flush struct {
 	FlushConfig
-	queue    Queue
 	root     *os.Root
+	servers  map[*Services]*servers
 	attempts []*attempt
 	done     chan *attempt // with a proof, which is to be kept
 }
@@ -84,11 +90,18 @@ type flush struct {
 // add adds a record.
 func (f *flush) add(r *Record) {
 	a := &attempt{root: f.root, record: r, now: f.Now}
-	a.services, a.err = f.Services(r)
-	if a.err == nil && (a.services == nil || a.services.Log == nil || a.services.Verifier == nil) {
-		a.err = errors.New("there is no log or no verifier to record it with")
-	}
 	f.attempts = append(f.attempts, a)
+	s, err := f.Services(r)
+	if err == nil && (s == nil || s.Log == nil || s.Verifier == nil) {
+		err = errors.New("there is no log or no verifier to record it with")
+	}
+	if a.err = err; err != nil {
+		return
+	}
+	if f.servers[s] == nil {
+		f.servers[s] = &servers{Services: s, log: reach{most: f.Parallel}, stampers: reach{most: f.Parallel}}
+	}
+	a.services = f.servers[s]
 }
 
 // run makes the attempts, some at once, and keeps what comes of them as it
@@ -154,7 +167,8 @@ func (f *flush) keep(ctx context.Context, batch []*attempt) {
 		err := f.Keep(ctx, where, more)
 		for _, a := range byRepository[where] {
 			if a.err = err; err == nil {
-				a.err = f.queue.Remove(a.record)
+				// What a crash brings back is flushed again.
+				a.err = ignoreAbsent(f.root.Remove(a.record.name()))
 			}
 			a.proof = verifier.Proof{} // likewise
 		}

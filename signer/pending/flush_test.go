@@ -53,9 +53,14 @@ func TestFlushLeavesWhatIsNotSelected(t *testing.T) {
 	r := newRig(t, fakeca.RekorV2)
 	records, _ := r.queued(t, true, "one", "two")
 	cfg := r.config()
-	cfg.Select = func(rec *Record) bool { return rec.Repository == records[1].Repository }
+	cfg.Select = func(all []*Record) ([]*Record, error) { return all[1:], nil }
 	if f, err := r.queue.Flush(t.Context(), cfg); err != nil || len(f.Recorded) != 1 || len(f.Failed) > 0 {
 		t.Errorf("Flush = %+v, %v, want one recorded", f, err)
+	}
+	errNo := errors.New("it cannot be told")
+	cfg.Select = func(all []*Record) ([]*Record, error) { return all, errNo }
+	if f, err := r.queue.Flush(t.Context(), cfg); !errors.Is(err, errNo) {
+		t.Errorf("Flush = %+v, %v, want that nothing was selected", f, err)
 	}
 	wantQueue(t, "after", r.queue, records[0])
 }

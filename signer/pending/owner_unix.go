@@ -16,7 +16,7 @@ func own(info fs.FileInfo) error {
 		return errors.New("it belongs to another user")
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return errors.New("others may write to it")
+		return ErrShared
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ package pending
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"gitseal/signer"
@@ -41,6 +42,10 @@ type Queue struct {
 	Dir string // absolute; made when it is first needed
 }
 
+// ErrShared means that others than the user may write to a queue, or to a file in
+// it, which is not used then.
+var ErrShared = errors.New("others may write to it")
+
 // A BadFile is a file in a queue that is no record. It is neither used nor
 // removed.
 type BadFile struct {
@@ -58,7 +63,9 @@ type Services struct {
 // A FlushConfig says how records are recorded. Services and Keep are required.
 type FlushConfig struct {
 	// Services returns those of the instance that the record was signed
-	// under. It is called from one goroutine, once for each record.
+	// under. It is called from one goroutine, once for each record. Of those
+	// that it returns for several, a server that cannot be reached is not
+	// asked for each.
 	Services func(*Record) (*Services, error)
 
 	// Keep makes proofs durable, by their key, for a repository: that of
@@ -67,9 +74,9 @@ type FlushConfig struct {
 	// keep: proofs that are had meanwhile are kept together.
 	Keep func(ctx context.Context, repository string, more map[[32]byte][]verifier.Proof) error
 
-	Select   func(*Record) bool // which records; nil: all
-	Parallel int                // how many at once; 0: 16
-	Now      func() time.Time   // to tell whose certificate has expired; nil: time.Now
+	Select   func([]*Record) ([]*Record, error) // which of all records; nil: all
+	Parallel int                                // how many at once; 0: 16
+	Now      func() time.Time                   // to tell whose certificate has expired; nil: time.Now
 }
 
 // Flushed is what became of records, each list in the order in which they were

@@ -30,7 +30,7 @@ type rig struct {
 	stamp func(token []byte) ([]byte, error)
 
 	keep func(repository string, more map[[32]byte][]verifier.Proof) error // nil: keeps them
-	kept map[[32]byte][]verifier.Proof
+	kept map[[32]byte][]verifier.Proof                                     // written under mu
 }
 
 var errGone = gone{}
@@ -178,6 +178,8 @@ func (r *rig) config() FlushConfig {
 					return err
 				}
 			}
+			r.mu.Lock() // two flushes take turns by a file, of which the race detector knows nothing
+			defer r.mu.Unlock()
 			for key, proofs := range more {
 				r.kept[key] = append(r.kept[key], proofs...)
 			}
