@@ -7,9 +7,8 @@ gitseal=$PWD/bin/gitseal
 [ -x "$gitseal" ] || { echo "run: make quickstart" >&2; exit 2; }
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/gitseal-quickstart.XXXXXX")
-for variable in $(env | sed -n 's/^\(GIT_[A-Z_]*\|GITSEAL_[A-Z_]*\)=.*/\1/p'); do unset "$variable"; done
-export HOME="$scratch/home" XDG_CONFIG_HOME="$scratch/home/.config" XDG_DATA_HOME="$scratch/home/.local/share"
-export GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat PATH="$(dirname "$gitseal"):$PATH"
+for variable in $(env | sed -n -e 's/^\(GIT[A-Z_0-9]*\)=.*/\1/p' -e 's/^\(XDG_[A-Z_]*\)=.*/\1/p'); do unset "$variable"; done
+export HOME="$scratch/home" GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat PATH="$(dirname "$gitseal"):$PATH"
 mkdir -p "$HOME"
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }

@@ -60,7 +60,7 @@ func TestGeneratedHistoryVerifies(t *testing.T) {
 	if err := h.moveTo(t.Context(), b, 1); err != nil {
 		t.Fatal(err)
 	}
-	report, err := audit.Run(t.Context(), auditConfig(t, h))
+	report, err := audit.Run(t.Context(), auditConfig(t, b, h))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestGeneratedHistoryVerifies(t *testing.T) {
 
 // auditConfig returns what gitseal audit makes of the flags that auditHistory
 // gives it.
-func auditConfig(t *testing.T, h *history) audit.Config {
+func auditConfig(t *testing.T, b *bench, h *history) audit.Config {
 	t.Helper()
 	read := func(file string) []byte {
 		data, err := os.ReadFile(file)
@@ -93,7 +93,7 @@ func auditConfig(t *testing.T, h *history) audit.Config {
 	if cfg.Verifier, err = verifier.New(verifier.Config{TrustedRoots: cfg.TrustedRoots}); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Repo, err = gitutil.Open(t.Context(), gitutil.Config{Dir: h.dir}); err != nil {
+	if cfg.Repo, err = gitutil.Open(t.Context(), gitutil.Config{Dir: h.dir, Env: b.env}); err != nil {
 		t.Fatal(err)
 	}
 	rules := verifier.KeyRules{At: now()}

@@ -65,6 +65,14 @@ func TestVerifyBundle(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "gitseal/cmd/gitseal").CombinedOutput(); err != nil {
 		t.Fatalf("building gitseal: %v\n%s", err, out)
 	}
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "GIT") || strings.HasPrefix(name, "XDG_") {
+			t.Setenv(name, "") // which puts it back at the end
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for name, value := range map[string]string{
 		"HOME": dir, "USERPROFILE": dir, "XDG_DATA_HOME": filepath.Join(dir, "data"), "XDG_CONFIG_HOME": filepath.Join(dir, "config"),
 		"GIT_CONFIG_GLOBAL": filepath.Join(dir, "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1", "GITSEAL_IDENTITY": "alice@example.com",

@@ -42,7 +42,6 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"status":     cmdStatus,
 	"suspicious": cmdSuspicious,
 	"tufrepo":    cmdTufrepo,
-	"nowhere":    cmdNowhere,
 }
 
 // want fails the script unless the number of arguments is right.

@@ -51,8 +51,6 @@ func corpusRepo(t *testing.T, folder string) (dir string, expected []map[string]
 	if err != nil {
 		t.Skip("the shared corpus is not here")
 	}
-	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
-	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	dir = filepath.Join(t.TempDir(), "repo")
 	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
 		t.Fatalf("git init: %v\n%s", err, out)

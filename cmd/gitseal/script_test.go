@@ -19,13 +19,30 @@ import (
 // TestMain lets the scripts run this test binary as gitseal and gitseal-tuf: it
 // stands on the PATH under those names, so that git can call it too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel, "fed": fed, "browse": browse})
+	testscript.Main(unset{m}, map[string]func(){"gitseal": main, "gitseal-tuf": tufMain, "parallel": parallel, "fed": fed, "browse": browse})
+}
+
+// An unset run of the tests is one for which nothing counts that the user has
+// set for git and gitseal, or that git sets for a hook.
+type unset struct{ *testing.M }
+
+// Run runs the tests.
+func (u unset) Run() int {
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "GIT") && name != "GITSEAL_STACK" {
+			os.Unsetenv(name) // it is there
+		}
+	}
+	os.Setenv("GIT_CONFIG_NOSYSTEM", "1") // a good name
+	os.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	return u.M.Run()
 }
 
 // TestScripts runs testdata/script/*.txtar, one file for one story. Each has a
 // home directory of its own; the commands that scripts have beyond those of
 // testscript are in commands_test.go.
 func TestScripts(t *testing.T) {
+	leaveNothing(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		Setup:               setUpScript,
@@ -33,6 +50,23 @@ func TestScripts(t *testing.T) {
 		Cmds:                scriptCommands,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
+	})
+}
+
+// leaveNothing removes what testscript leaves behind where -run chooses some of
+// the scripts: the directory that theirs were in.
+func leaveNothing(t *testing.T) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s") // short, for the sockets below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOTMPDIR", dir)
+	t.Cleanup(func() {
+		empty, _ := filepath.Glob(filepath.Join(dir, "*")) // the pattern is a good one
+		for _, name := range append(empty, dir) {
+			_ = os.Remove(name) // what is not empty was to be kept, by -testwork
+		}
 	})
 }
 

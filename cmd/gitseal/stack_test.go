@@ -38,6 +38,7 @@ func TestStackScripts(t *testing.T) {
 			stack = append(stack, strings.TrimSuffix(line, "\n"))
 		}
 	}
+	leaveNothing(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "stack"),
 		Setup: func(e *testscript.Env) error {

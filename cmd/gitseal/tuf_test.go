@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/ed25519"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -58,12 +57,4 @@ func cmdTufrepo(ts *testscript.TestScript, neg bool, args []string) {
 	repo.Publish()
 	ts.Check(repo.Write(ts.MkAbs(args[0])))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0])+"/root.json", repo.RootJSON(), 0o644))
-}
-
-// nowhere NAME sets a variable to the URL of a server that has gone.
-func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 1, 1, "nowhere NAME")
-	server := httptest.NewServer(nil)
-	ts.Setenv(args[0], server.URL)
-	server.Close()
 }

@@ -38,6 +38,10 @@ func newClient(change func(*Config)) (*Client, *pauses) {
 	return New(cfg), p
 }
 
+// nobody is the URL of a server that is not there: the port is none that a
+// system gives to who asks for any, as that of a server that was closed is.
+const nobody = "http://127.0.0.1:1"
+
 func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handler)
@@ -198,17 +202,12 @@ func TestRepeatedRequestHasItsBody(t *testing.T) {
 // TestUnsentIsSentAgain: a refused connection is safe to try again whatever
 // the request.
 func TestUnsentIsSentAgain(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	c, p := newClient(nil)
-	_, err = c.Do(context.Background(), &Request{Service: "Fulcio", URL: "http://" + l.Addr().String() + "/api?token=secretsecret", Body: []byte("x")})
+	_, err := c.Do(context.Background(), &Request{Service: "Fulcio", URL: nobody + "/api?token=secretsecret", Body: []byte("x")})
 	if len(p.list) != 2 {
 		t.Errorf("%d pauses, want 2", len(p.list))
 	}
-	want := "Fulcio at http://" + l.Addr().String() + "/api: nothing listens there: connection refused (3 attempts)"
+	want := "Fulcio at " + nobody + "/api: nothing listens there: connection refused (3 attempts)"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -565,15 +564,13 @@ func TestConnectOpensTheConnectionThatIsUsed(t *testing.T) {
 }
 
 func TestConnectThatFailsIsMetByTheRequest(t *testing.T) {
-	s := httptest.NewServer(http.NotFoundHandler())
-	s.Close()
 	c := New(Config{UserAgent: "test", Sleep: func(context.Context, time.Duration) error { return nil }})
 	c.Connect(context.Background(), "not a URL")
-	c.Connect(context.Background(), s.URL)
-	if _, err := c.Do(context.Background(), &Request{Service: "server", URL: s.URL}); err == nil || !strings.Contains(err.Error(), "refused") {
+	c.Connect(context.Background(), nobody)
+	if _, err := c.Do(context.Background(), &Request{Service: "server", URL: nobody}); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("Do = %v, want a refused connection", err)
 	}
-	New(Config{UserAgent: "test", RoundTripper: http.DefaultTransport}).Connect(context.Background(), s.URL) // nothing to open
+	New(Config{UserAgent: "test", RoundTripper: http.DefaultTransport}).Connect(context.Background(), nobody) // nothing to open
 }
 
 func TestConnectLeavesProxiesAlone(t *testing.T) {

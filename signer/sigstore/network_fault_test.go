@@ -51,7 +51,7 @@ func failures() []failure {
 	}
 	return []failure{
 		{
-			name: "refuses connections", address: closedAddress,
+			name: "refuses connections", address: func(*testing.T) string { return nobody },
 			words: "nothing listens there: connection refused (3 attempts)",
 		}, {
 			name: "has no address", address: func(*testing.T) string { return "https://nowhere.invalid" },
@@ -165,12 +165,9 @@ func cut(w http.ResponseWriter, r *http.Request, honest http.Handler, _ int) {
 	panic(http.ErrAbortHandler)
 }
 
-// closedAddress returns the URL of a server that was closed.
-func closedAddress(t *testing.T) string {
-	ts := httptest.NewServer(http.NotFoundHandler())
-	ts.Close()
-	return ts.URL
-}
+// nobody is the URL of a server that is not there: the port is none that a
+// system gives to who asks for any, as that of a server that was closed is.
+const nobody = "http://127.0.0.1:1"
 
 // listening returns the URL of a server, with a certificate that nobody vouches
 // for if it is to be secure, that nobody should ask anything.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gitseal/verifier"
 	"gitseal/verifier/audit"
@@ -263,13 +262,9 @@ func TestManyRefs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(h.dir, ".git", "packed-refs"), []byte(packed.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	cfg := h.under(rule("refs/heads/b0000*", "alice") + twoOnMain)
 	cfg.State = new(audit.State)
 	r := wantFaults(t, cfg, bad, notAllowed)
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("%d refs took %v", n, took)
-	}
 	wantClasses(t, r, map[verifier.Class]int{verifier.Verified: n / 100, verifier.IdentityNotAllowed: 1})
 }
 

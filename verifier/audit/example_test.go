@@ -62,7 +62,7 @@ func ExampleRun() {
 func exampleRepo(authority *fakeca.Authority) *gitutil.Repo {
 	dir, err := os.MkdirTemp("", "example")
 	check(err)
-	env := append(os.Environ(), "GIT_DIR="+filepath.Join(dir, ".git"), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1")
+	env := append(gitutil.Pinned(os.Environ(), filepath.Join(dir, ".git")), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1")
 	git := func(stdin []byte, args ...string) string {
 		cmd := exec.Command("git", args...)
 		cmd.Env, cmd.Stdin = env, bytes.NewReader(stdin)
@@ -70,7 +70,7 @@ func exampleRepo(authority *fakeca.Authority) *gitutil.Repo {
 		check(err)
 		return strings.TrimSpace(string(out))
 	}
-	git(nil, "init", "-q", "-b", "main")
+	git(nil, "init", "-q", "-b", "main", "--object-format=sha1")
 	tree := git(nil, "hash-object", "-t", "tree", "-w", "--stdin")
 
 	one := git(commitBytes(tree, "one"), "hash-object", "-t", "commit", "-w", "--stdin")

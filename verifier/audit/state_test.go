@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gitseal/verifier/audit"
 	"gitseal/verifier/report"
@@ -236,11 +235,7 @@ func TestStateOfAMillionRefs(t *testing.T) {
 		fmt.Fprintf(&b, `"refs/heads/%d":"%040x"`, i, i)
 	}
 	b.WriteString("}}")
-	start := time.Now()
 	parseState(t, []byte(b.String()))
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("a million refs took %v", took)
-	}
 }
 
 // TestStateWithoutThePast could not tell, in a clone that is shallow or that
