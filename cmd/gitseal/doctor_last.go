@@ -73,6 +73,8 @@ func (l *lastFailure) lines() []string {
 		what += " a " + f.Object
 	}
 	switch {
+	case f.Repository != "" && f.Object == "":
+		what += " in " + f.Repository + "," // it failed before the object was read
 	case f.Repository != "":
 		what += " of " + f.Repository + ","
 	case f.Directory != "":
@@ -142,13 +144,15 @@ func readLastFailure(name string) (*failure, error) {
 }
 
 // parseLastFailure returns the last failure in a log; nil if there is none.
-// Lines that are not ours, or that a full disk cut short, are passed over.
+// Lines that are not ours, or that a full disk cut short, are passed over: the
+// latter without the next one, which was written right after it.
 func parseLastFailure(data []byte) *failure {
 	for len(data) > 0 {
 		data = bytes.TrimSuffix(data, []byte("\n"))
 		at := bytes.LastIndexByte(data, '\n') + 1
 		f := new(failure)
-		if json.Unmarshal(data[at:], f) == nil && f.Time != "" && f.Error != "" {
+		begin := at + max(0, bytes.LastIndex(data[at:], []byte(`{"time":"`)))
+		if json.Unmarshal(data[begin:], f) == nil && f.Time != "" && f.Error != "" {
 			return f
 		}
 		data = data[:at]

@@ -30,6 +30,7 @@ func (sig *signing) explain(what string, err error) error {
 	var token *signer.TokenError
 	var remote *agent.RemoteError
 	var step *signer.StepError
+	var stranger x509.UnknownAuthorityError
 	var lost *transport.Error
 	var status *transport.StatusError
 	var invalid *verifier.VerifyError
@@ -42,17 +43,18 @@ func (sig *signing) explain(what string, err error) error {
 		return fail(exitInterrupted, &interrupted{err})
 	case errors.As(err, &nowhere):
 		return fail(exitUsage, err, sig.wantIdentity()...)
-	case errors.As(err, &refused), errors.Is(err, oidc.ErrNobody):
+	case errors.As(err, &refused), errors.Is(err, oidc.ErrNobody), errors.As(err, &remote) && remote.LoginRefused:
 		return fail(exitUnknown, err, "gitseal login   # to try again")
 	case errors.As(err, &token):
 		return fail(exitUsage, err, wantToken, askDoctor+"   # says for whom the token is, and until when")
+	case errors.As(err, &stranger), errors.As(err, &remote) && remote.UnknownAuthority:
+		return fail(exitUnknown, err, "git config --global --add gitseal.caFile /path/to/ca.pem   # if you know whose authority that is")
 	case errors.As(err, &lost):
 		return explainLost(err, lost)
 	case errors.As(err, &status):
 		return explainStatus(err, status)
 	case errors.As(err, &step) && step.Step == agent.StepConfirm:
-		return fail(exitUnknown, err, "sign again, and say yes", askDoctor+"   # if nothing has asked you",
-			"git config --global gitseal.agentConfirm false && gitseal agent stop   # to be asked no more")
+		return fail(exitUnknown, err, sig.wantYes()...)
 	case errors.As(err, &remote) && remote.Unreachable():
 		return fail(exitUnknown, err, checkNetwork, askDoctor+"   # asks each server")
 	case sig.local == nil && errors.As(err, &invalid) && isUntrusted(invalid.Class):
@@ -60,6 +62,16 @@ func (sig *signing) explain(what string, err error) error {
 			updateTrust+"   # where it comes from a TUF repository: the servers' keys may be newer")
 	}
 	return fail(exitUnknown, err, askDoctor)
+}
+
+// wantYes says how to sign where the agent asks before it does.
+func (sig *signing) wantYes() []string {
+	hints := []string{"sign again, and say yes"}
+	if _, ours, err := sig.settings.agentSocket(); err == nil && !ours {
+		return hints // whoever has that agent is asked, and says whether to be
+	}
+	return append(hints, askDoctor+"   # if nothing has asked you",
+		"git config --global gitseal.agentConfirm false && gitseal agent stop   # to be asked no more")
 }
 
 // An interrupted is an error that came of Ctrl-C, in words for who typed it.
@@ -119,12 +131,8 @@ func isUntrusted(class verifier.Class) bool {
 
 // explainLost explains that a server gave no answer.
 func explainLost(err error, lost *transport.Error) error {
-	var unknown x509.UnknownAuthorityError
-	switch {
-	case lost.Attempts == 0: // it was not asked
+	if lost.Attempts == 0 { // it was not asked
 		return fail(exitUsage, err, askDoctor+"   # says which servers sign, and where that is set")
-	case errors.As(err, &unknown):
-		return fail(exitUnknown, err, "git config --global --add gitseal.caFile /path/to/ca.pem   # if you know whose authority that is")
 	}
 	return fail(exitUnknown, err, checkNetwork, askDoctor+"   # asks each server")
 }

@@ -71,7 +71,7 @@ func runLogFlush(c *cli.Context, e *env) error {
 	if repo != nil {
 		// What was fetched goes with what is pushed.
 		if err := proofs.Add(ctx, repo.CommonDir(), nil); errors.Is(err, proofs.ErrForeign) {
-			return fail(exitUnknown, err, "git log "+proofs.Ref+"   # says what it is; git update-ref -d "+proofs.Ref+" begins anew")
+			return fail(exitUnknown, err, "git log "+proofs.Ref+"   # says what it is; git update-ref --no-deref -d "+proofs.Ref+" begins anew")
 		} else if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -117,6 +118,10 @@ func failed(err error) *failedMessage {
 	}
 	var u interface{ Unreachable() bool }
 	m.Unreachable = errors.As(err, &u) && u.Unreachable()
+	var refusal *refusalError
+	m.LoginRefused = errors.As(err, &refusal)
+	var stranger x509.UnknownAuthorityError
+	m.UnknownAuthority = errors.As(err, &stranger)
 	return m
 }
 

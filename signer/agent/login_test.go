@@ -113,6 +113,10 @@ func TestLoginThatFailsIsTriedByTheNext(t *testing.T) {
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("who waited got %v, want %q", err, tt.want)
 			}
+			var remote *RemoteError
+			if tt.want != "" && (!errors.As(err, &remote) || !remote.LoginRefused) {
+				t.Errorf("who waited got %#v, want it to say that the login was refused", err)
+			}
 			if n := logins.Load(); n != tt.tried {
 				t.Errorf("%d logins, want %d", n, tt.tried)
 			}

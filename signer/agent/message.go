@@ -160,10 +160,12 @@ type doneMessage struct {
 }
 
 type failedMessage struct {
-	NoCredential bool   `json:"noCredential"`
-	Unreachable  bool   `json:"unreachable"` // a server was not reached
-	Step         string `json:"step"`        // of a signer.StepError
-	Message      string `json:"message"`
+	NoCredential     bool   `json:"noCredential"`
+	Unreachable      bool   `json:"unreachable"`      // a server was not reached
+	LoginRefused     bool   `json:"loginRefused"`     // by the person whom another client asked
+	UnknownAuthority bool   `json:"unknownAuthority"` // a server's certificate is by an authority that is not trusted
+	Step             string `json:"step"`             // of a signer.StepError
+	Message          string `json:"message"`
 }
 
 // encode returns the message with its lengths, without the body.

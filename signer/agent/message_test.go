@@ -2,13 +2,17 @@ package agent
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"gitseal/signer"
 )
 
 const (
@@ -80,6 +84,33 @@ func TestMessagesArriveAsTheyAre(t *testing.T) {
 }
 
 // TestReadsOneFormOnly changes a message in what JSON readers differ about.
+// An errAway is the error of a server that cannot be reached.
+type errAway struct{}
+
+func (errAway) Error() string     { return "nobody answers" }
+func (errAway) Unreachable() bool { return true }
+
+// TestFailuresSayWhatTheyCameOf has each cause alone.
+func TestFailuresSayWhatTheyCameOf(t *testing.T) {
+	const text = "a reason"
+	for _, tt := range []struct {
+		err  error
+		want RemoteError
+	}{
+		{errors.New(text), RemoteError{Message: text}},
+		{errAway{}, RemoteError{Message: errAway{}.Error(), unreachable: true}},
+		{&refusalError{text}, RemoteError{Message: text, LoginRefused: true}},
+		{fmt.Errorf("a reason: %w", x509.UnknownAuthorityError{}), RemoteError{Message: "a reason: " + x509.UnknownAuthorityError{}.Error(), UnknownAuthority: true}},
+	} {
+		err := failed(&signer.StepError{Step: "a step", Err: tt.err}).err()
+		var step *signer.StepError
+		var remote *RemoteError
+		if !errors.As(err, &step) || step.Step != "a step" || !errors.As(err, &remote) || *remote != tt.want {
+			t.Errorf("%v: %v, %+v, want %+v after its step", tt.err, err, remote, tt.want)
+		}
+	}
+}
+
 func TestReadsOneFormOnly(t *testing.T) {
 	const good = `{"working":{"step":"signing"}}`
 	if _, err := decode([]byte(good)); err != nil {

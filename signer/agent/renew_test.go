@@ -15,12 +15,6 @@ import (
 	"gitseal/signer/oidc"
 )
 
-// An errAway is the error of a server that cannot be reached.
-type errAway struct{}
-
-func (errAway) Error() string     { return "nobody answers" }
-func (errAway) Unreachable() bool { return true }
-
 // An issuer renews sessions of one world.
 type issuer struct {
 	mu    sync.Mutex

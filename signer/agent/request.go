@@ -12,8 +12,10 @@ import (
 // A RemoteError is why an agent did not do what it was asked, in its words: one
 // line.
 type RemoteError struct {
-	Message     string
-	unreachable bool
+	Message          string
+	LoginRefused     bool // by the person whom another client asked to log in
+	UnknownAuthority bool // a server's certificate is by an authority that is not trusted
+	unreachable      bool
 }
 
 // Error returns the message.
@@ -27,7 +29,7 @@ func (m *failedMessage) err() error {
 	if m.NoCredential {
 		return ErrNoCredential
 	}
-	err := error(&RemoteError{line(m.Message), m.Unreachable})
+	err := error(&RemoteError{line(m.Message), m.LoginRefused, m.UnknownAuthority, m.Unreachable})
 	if m.Step != "" {
 		return &signer.StepError{Step: line(m.Step), Err: err}
 	}
