@@ -55,7 +55,7 @@ func run(args []string, e *env) (code int) {
 	if isGitCall(args) {
 		err = runGit(context.Background(), e, args[1:])
 	} else {
-		app := newApp(e)
+		app := newApp(e, args)
 		err = app.Run(flagsFirst(app.Commands, args))
 	}
 	if err == nil {
@@ -68,20 +68,38 @@ func run(args []string, e *env) (code int) {
 	return code
 }
 
-// newApp returns the command line that people use.
-func newApp(e *env) *cli.App {
+// A command is one that people call.
+type command struct {
+	name string
+	make func(*env) *cli.Command
+}
+
+var commands = [...]command{
+	{"init", initCommand}, {"verify", verifyCommand}, {"audit", auditCommand}, {"show", showCommand},
+	{"sign-blob", signBlobCommand}, {"verify-blob", verifyBlobCommand},
+	{"policy", policyCommand}, {"resign", resignCommand}, {"hook", hookCommand}, {"explain", explainCommand},
+	{"trust", trustCommand}, {"log", logCommand},
+	{"login", loginCommand}, {"logout", logoutCommand}, {"whoami", whoamiCommand}, {"agent", agentCommand},
+	{"doctor", doctorCommand}, {"version", versionCommand},
+}
+
+// newApp returns the command line that people use, for these arguments. If they
+// begin with the name of a command it has no other: to declare the options of
+// all takes longer than to print the version.
+func newApp(e *env, args []string) *cli.App {
 	app := &cli.App{
-		Name:                 "gitseal",
-		Usage:                "sign git commits and tags with keys that live minutes, and verify who signed",
-		HideHelpCommand:      true,
-		HideVersion:          true,
-		EnableBashCompletion: false,
-		Writer:               e.stdout,
-		ErrWriter:            e.stderr,
-		ExitErrHandler:       func(*cli.Context, error) {}, // exit codes are decided in exit.go
-		OnUsageError:         onUsageError,
-		CommandNotFound:      nil,
-		Flags:                []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", DisableDefaultText: true}},
+		Name:                      "gitseal",
+		Usage:                     "sign git commits and tags with keys that live minutes, and verify who signed",
+		HideHelpCommand:           true,
+		HideVersion:               true,
+		EnableBashCompletion:      false,
+		DisableSliceFlagSeparator: true, // a comma parts nothing: expressions and file names have some
+		Writer:                    e.stdout,
+		ErrWriter:                 e.stderr,
+		ExitErrHandler:            func(*cli.Context, error) {}, // exit codes are decided in exit.go
+		OnUsageError:              onUsageError,
+		CommandNotFound:           nil,
+		Flags:                     []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", DisableDefaultText: true}},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fail(exitUsage, fmt.Errorf("unknown command %q", c.Args().First()), "gitseal --help")
@@ -91,12 +109,12 @@ func newApp(e *env) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{
-			initCommand(e), verifyCommand(e), auditCommand(e), showCommand(e),
-			signBlobCommand(e), verifyBlobCommand(e),
-			policyCommand(e), resignCommand(e), hookCommand(e), explainCommand(e), trustCommand(e), logCommand(e),
-			loginCommand(e), logoutCommand(e), whoamiCommand(e), agentCommand(e), doctorCommand(e), versionCommand(e),
-		},
+	}
+	called := slices.IndexFunc(commands[:], func(c command) bool { return len(args) > 1 && args[1] == c.name })
+	for i, c := range commands {
+		if called < 0 || called == i {
+			app.Commands = append(app.Commands, c.make(e))
+		}
 	}
 	for _, c := range app.Commands {
 		quietUsage(c)

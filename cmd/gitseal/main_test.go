@@ -14,8 +14,16 @@ import (
 	"gitseal/gitutil"
 )
 
+func TestCommandsAreCalledByTheirNames(t *testing.T) {
+	for _, c := range commands {
+		if made := c.make(new(env)); made.Name != c.name || len(made.Aliases) > 0 {
+			t.Errorf("the command %s is called %q", c.name, made.Names())
+		}
+	}
+}
+
 func TestFlagsFirst(t *testing.T) {
-	commands := newApp(new(env)).Commands
+	commands := newApp(new(env), nil).Commands
 	for _, test := range []struct{ line, want string }{
 		{"", ""},
 		{"nonsense --flag", "--flag nonsense"},
