@@ -131,6 +131,9 @@ func FuzzFormats(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) > 1<<10 {
+			return // it is all over every report: long ones take long, and show no more
+		}
 		for _, format := range Formats() {
 			for _, out := range outputOf(t, format, s) {
 				checkOutput(t, format, out)
