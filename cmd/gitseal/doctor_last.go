@@ -144,8 +144,8 @@ func readLastFailure(name string) (*failure, error) {
 }
 
 // parseLastFailure returns the last failure in a log; nil if there is none.
-// Lines that are not ours, or that a full disk cut short, are passed over: the
-// latter without the next one, which was written right after it.
+// Lines that are not ours, or that a full disk cut short, are passed over. What
+// was cut short has no end, so the next failure is on the same line.
 func parseLastFailure(data []byte) *failure {
 	for len(data) > 0 {
 		data = bytes.TrimSuffix(data, []byte("\n"))

@@ -10,18 +10,24 @@ import (
 	"time"
 )
 
-// TestIdleConnectionsAreKeptForAsLongAsSaid has two clients ask the same: of one
-// the connection is closed as soon as it is not used.
-func TestIdleConnectionsAreKeptForAsLongAsSaid(t *testing.T) {
-	closed := make(chan bool, 4)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+// tellsClosed returns a server that tells of each connection that is closed.
+func tellsClosed(t *testing.T) (s *httptest.Server, closed <-chan bool) {
+	told := make(chan bool, 4)
+	s = httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
-			closed <- true
+			told <- true
 		}
 	}
 	s.Start()
-	defer s.Close()
+	t.Cleanup(s.Close)
+	return s, told
+}
+
+// TestIdleConnectionsAreKeptForAsLongAsSaid has two clients ask the same: of one
+// the connection is closed as soon as it is not used.
+func TestIdleConnectionsAreKeptForAsLongAsSaid(t *testing.T) {
+	s, closed := tellsClosed(t)
 	ask := func(idle time.Duration) {
 		t.Helper()
 		c, _ := newClient(func(cfg *Config) { cfg.Idle = idle })
@@ -71,15 +77,7 @@ func TestLongIdleConnectionsSpeakHTTP2(t *testing.T) {
 
 // TestCloseClosesWhatNobodyUses, and the next request opens another connection.
 func TestCloseClosesWhatNobodyUses(t *testing.T) {
-	closed := make(chan bool, 4)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed {
-			closed <- true
-		}
-	}
-	s.Start()
-	defer s.Close()
+	s, closed := tellsClosed(t)
 	c, _ := newClient(func(cfg *Config) { cfg.Idle = time.Hour })
 	for range 2 {
 		if _, err := c.Do(context.Background(), &Request{Service: "S", URL: s.URL}); err != nil {
